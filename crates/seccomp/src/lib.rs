@@ -1,0 +1,47 @@
+//! From a seccomp profile to a BPF program, and an interpreter to prove it.
+//!
+//! ```text
+//! JSON ── Profile::parse ─▶ Profile ─ resolve ─▶ Rules ─ compile ─▶ Program
+//!         default_profile ─────▲                   │                    │
+//!                                              evaluate  ══ equal ══ interpret
+//! ```
+//!
+//! A [`Profile`] is what people write. [`Rules`] are what it amounts to on one machine, for one set
+//! of capabilities: flat, ordered, first match wins; [`evaluate`] reads them as they stand and is
+//! the reference. [`compile`] turns them into instructions, [`interpret`] runs instructions as the
+//! kernel would, [`compare`] finds a call on which two filters differ.
+//!
+//! Everything here is a pure function. What this crate does *not* know: Kubernetes, files, and how
+//! a filter is loaded or read back.
+
+mod action;
+mod call;
+mod compare;
+mod compile;
+mod condition;
+mod default_profile;
+mod evaluate;
+mod interpret;
+mod json;
+mod multiplex;
+mod order;
+mod profile;
+mod resolve;
+mod rules;
+mod simulate;
+
+pub use action::Action;
+pub use call::Call;
+pub use compare::{Comparison, Verdict, Witness, compare, compare_with_rules};
+pub use compile::{CompileError, compile};
+pub use condition::{Condition, Operator, Width};
+pub use default_profile::{default_profile, opened_by};
+pub use evaluate::evaluate;
+pub use interpret::{BadProgram, check, interpret, steps};
+pub use profile::{
+    ArchitectureList, Flag, Listed, Name, Parsed, Place, Profile, ProfileError, ProfileErrorKind,
+    ProfileRule, ProfileWarning, Selector,
+};
+pub use resolve::{ResolveError, Target, resolve};
+pub use rules::{ArchitectureRules, Rule, Rules, SyscallRules};
+pub use simulate::{NotAllowed, Step, simulate};

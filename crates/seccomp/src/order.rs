@@ -1,0 +1,215 @@
+//! Which of several conditional rules for one system call comes first.
+//!
+//! OCI leaves open what overlapping rules mean, so it means what libseccomp makes of it, with which
+//! every profile was tested. libseccomp sorts: it keeps the conditions of a call in a tree whose
+//! levels have an order of their own, and tests depth first. On a level stand first the later
+//! arguments (the high half before the low one), then equalities, then less-than by rising
+//! constant, then greater-than by falling constant; ties keep the order of the profile. So
+//! `== 40: deny` comes before `!= 16: allow` however they are written.
+//!
+//! Two rules of the same conditions and different actions, or a rule that a later, shorter one with
+//! another action swallows, make libseccomp refuse the profile: [`Contradiction`].
+
+use std::cmp::Ordering;
+
+use crate::call::Half;
+use crate::condition::{Condition, Operator, Width};
+use crate::rules::Rule;
+
+/// Two rules, by their index in the input, that cannot both be meant.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Contradiction {
+    pub(crate) first: usize,
+    pub(crate) second: usize,
+}
+
+/// Sorts rules so that the first match is the one that counts. The conditions of each must be
+/// sorted by argument, and made for `width`.
+pub(crate) fn order(rules: Vec<Rule>, width: Width) -> Result<Vec<Rule>, Contradiction> {
+    // Of rules with one action it does not matter which of them matches.
+    if rules.windows(2).all(|pair| pair[0].action == pair[1].action) {
+        return Ok(rules);
+    }
+
+    let mut kept: Vec<usize> = Vec::with_capacity(rules.len());
+    for (second, rule) in rules.iter().enumerate() {
+        let mut is_dead = false;
+        for &first in &kept {
+            let earlier = &rules[first];
+            if rule.conditions.starts_with(&earlier.conditions) {
+                if rule.conditions == earlier.conditions && rule.action != earlier.action {
+                    return Err(Contradiction { first, second });
+                }
+                is_dead = true;
+            } else if earlier.conditions.starts_with(&rule.conditions)
+                && rule.action != earlier.action
+            {
+                return Err(Contradiction { first, second });
+            }
+        }
+        if !is_dead {
+            kept.push(second);
+        }
+    }
+    let chains: Vec<(usize, Vec<Node>)> = kept
+        .into_iter()
+        .map(|index| (index, rules[index].conditions.iter().flat_map(|it| nodes(it, width)).collect()))
+        .collect();
+    let mut sorted = Vec::with_capacity(chains.len());
+    sort(chains.iter().map(|(index, nodes)| (*index, nodes.as_slice())).collect(), &mut sorted);
+    Ok(sorted.into_iter().map(|index| rules[index].clone()).collect())
+}
+
+/// Lays out one level of the tree and what hangs below each of its nodes.
+fn sort(chains: Vec<(usize, &[Node])>, sorted: &mut Vec<usize>) {
+    let mut level: Vec<(Node, Vec<(usize, &[Node])>)> = Vec::new();
+    for (index, chain) in chains {
+        let Some((node, rest)) = chain.split_first() else {
+            sorted.push(index);
+            continue;
+        };
+        match level.iter_mut().find(|(other, _)| other.is_same_test(node)) {
+            Some((_, below)) => below.push((index, rest)),
+            None => level.push((*node, vec![(index, rest)])),
+        }
+    }
+    level.sort_by(|(a, _), (b, _)| a.before(b));
+    for (_, below) in level {
+        sort(below, sorted);
+    }
+}
+
+/// A test of one half of an argument, as libseccomp's tree has it.
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    argument: u8,
+    half: Half,
+    kind: Kind,
+    class: Class,
+    mask: u32,
+    datum: u32,
+}
+
+/// The instruction behind a test; `!=`, `<` and `<=` are its other branch.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Kind {
+    Equal,
+    MaskedEqual,
+    Greater,
+    GreaterOrEqual,
+}
+
+/// Where tests of the same half stand.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+enum Class {
+    Equality,
+    Less,
+    Greater,
+}
+
+impl Node {
+    fn is_same_test(&self, other: &Self) -> bool {
+        (self.argument, self.half, self.kind, self.mask, self.datum)
+            == (other.argument, other.half, other.kind, other.mask, other.datum)
+    }
+
+    fn before(&self, other: &Self) -> Ordering {
+        let place = (other.argument, other.half).cmp(&(self.argument, self.half));
+        place.then(self.class.cmp(&other.class)).then_with(|| match self.class {
+            Class::Less => self.datum.cmp(&other.datum),
+            Class::Equality | Class::Greater => other.datum.cmp(&self.datum),
+        })
+    }
+}
+
+fn nodes(condition: &Condition, width: Width) -> Vec<Node> {
+    let (kind, class, mask, value) = match condition.operator {
+        Operator::Equal(value) | Operator::NotEqual(value) => {
+            (Kind::Equal, Class::Equality, u64::MAX, value)
+        }
+        Operator::MaskedEqual { mask, value } => {
+            (Kind::MaskedEqual, Class::Equality, mask, value & mask)
+        }
+        Operator::Less(value) => (Kind::GreaterOrEqual, Class::Less, u64::MAX, value),
+        Operator::LessOrEqual(value) => (Kind::Greater, Class::Less, u64::MAX, value),
+        Operator::Greater(value) => (Kind::Greater, Class::Greater, u64::MAX, value),
+        Operator::GreaterOrEqual(value) => {
+            (Kind::GreaterOrEqual, Class::Greater, u64::MAX, value)
+        }
+    };
+    let node = |half, kind| {
+        let (mask, datum) = match half {
+            Half::Low => (mask as u32, value as u32),
+            Half::High => ((mask >> 32) as u32, (value >> 32) as u32),
+        };
+        Node { argument: condition.argument, half, kind, class, mask, datum }
+    };
+    match (width, kind) {
+        (Width::Bits32, _) => vec![node(Half::Low, kind)],
+        (Width::Bits64, Kind::Equal | Kind::MaskedEqual) => {
+            vec![node(Half::High, kind), node(Half::Low, kind)]
+        }
+        (Width::Bits64, Kind::Greater | Kind::GreaterOrEqual) => {
+            vec![node(Half::High, Kind::Greater), node(Half::High, Kind::Equal), node(Half::Low, kind)]
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use stockade_abi::Errno;
+
+    use super::*;
+    use crate::Action;
+
+    /// `(argument, operator)` per condition; the action of a rule is its place in the input.
+    type Conditions<'a> = &'a [(u8, Operator)];
+
+    #[track_caller]
+    fn ordered(rules: &[Conditions<'_>]) -> Result<Vec<u16>, Contradiction> {
+        let rules = rules.iter().enumerate().map(|(index, conditions)| Rule {
+            conditions: conditions
+                .iter()
+                .map(|&(argument, operator)| Condition { argument, operator })
+                .collect(),
+            action: Action::Errno(Errno(index as u16)),
+        });
+        let sorted = order(rules.collect(), Width::Bits64)?;
+        Ok(sorted
+            .into_iter()
+            .map(|rule| match rule.action {
+                Action::Errno(errno) => errno.0,
+                other => panic!("{other}"),
+            })
+            .collect())
+    }
+
+    #[test]
+    fn levels_have_an_order_of_their_own() {
+        use Operator::*;
+        let masked = |mask| MaskedEqual { mask, value: 1 };
+        for (shows, first, second, expected) in [
+            ("larger constants first", (0, Equal(5)), (0, Equal(9)), [1, 0]),
+            ("the high half counts first", (0, Equal(5)), (0, Equal(1 << 32)), [1, 0]),
+            ("equality before ranges", (0, Greater(5)), (0, Equal(7)), [1, 0]),
+            ("less before greater", (0, Greater(5)), (0, Less(9)), [1, 0]),
+            ("less: narrow first", (0, Less(9)), (0, Less(5)), [1, 0]),
+            ("greater: narrow first", (0, Greater(5)), (0, Greater(9)), [1, 0]),
+            ("later arguments first", (0, Equal(5)), (1, Equal(5)), [1, 0]),
+            ("inequality stands by its constant", (0, NotEqual(5)), (0, Equal(9)), [1, 0]),
+            ("ties keep their order", (0, masked(1)), (0, masked(3)), [0, 1]),
+        ] {
+            assert_eq!(ordered(&[&[first], &[second]]), Ok(expected.to_vec()), "{shows}");
+        }
+    }
+
+    #[test]
+    fn rules_that_cannot_both_be_meant_are_refused() {
+        use Operator::*;
+        let short: Conditions<'_> = &[(0, Equal(5))];
+        let long: Conditions<'_> = &[(0, Equal(5)), (1, Equal(1))];
+        assert_eq!(ordered(&[short, short]), Err(Contradiction { first: 0, second: 1 }));
+        assert_eq!(ordered(&[long, short]), Err(Contradiction { first: 0, second: 1 }));
+        assert_eq!(ordered(&[short, long]), Ok(vec![0]), "what is swallowed by an earlier one is dead");
+    }
+}

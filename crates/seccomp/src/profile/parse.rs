@@ -1,0 +1,569 @@
+//! From text to a [`Profile`], collecting mistakes.
+//!
+//! One function per object of the format. A mistake in the syntax ends the reading, every other is
+//! noted and skipped over.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use stockade_abi::syscalls::Syscall;
+use stockade_abi::{Capability, CapabilitySet, Errno};
+
+use super::error::nearest;
+use super::words::{self, ActionWord, OperatorWord};
+use super::{
+    ArchitectureList, Listed, Name, Parsed, Place, Profile, ProfileError, ProfileErrorKind as Wrong,
+    ProfileRule, ProfileWarning, Selector,
+};
+use crate::action::{Action, MAX_ERRNO};
+use crate::condition::{Condition, Operator};
+use crate::json::{Kind, Mark, Reader, SyntaxError};
+
+pub(super) fn parse(file: &str, text: &str) -> Result<Parsed, Vec<ProfileError>> {
+    let syntax = |error: SyntaxError| ProfileError {
+        file: file.to_owned(),
+        place: error.place,
+        path: String::new(),
+        kind: Wrong::Syntax(error.what),
+    };
+    let reader = Reader::new(text).map_err(|error| vec![syntax(error)])?;
+    let mut parser =
+        Parser { reader, path: Vec::new(), wrong: Vec::new(), odd: Vec::new(), unknown: Vec::new() };
+    let profile = match parser.profile().and_then(|profile| parser.reader.end().map(|()| profile)) {
+        Ok(profile) => profile,
+        Err(error) => {
+            let mut errors = parser.errors(file);
+            errors.push(syntax(error));
+            return Err(errors);
+        }
+    };
+    match profile {
+        Some(profile) if parser.wrong.is_empty() => {
+            let warn = |(place, path, kind)| ProfileWarning { file: file.to_owned(), place, path, kind };
+            Ok(Parsed { profile, warnings: parser.odd.into_iter().map(warn).collect() })
+        }
+        _ => Err(parser.errors(file)),
+    }
+}
+
+type Found = (Place, String, Wrong);
+type Fatal<T> = Result<T, SyntaxError>;
+
+struct Parser<'a> {
+    reader: Reader<'a>,
+    path: Vec<Segment>,
+    wrong: Vec<Found>,
+    odd: Vec<Found>,
+    /// Unknown names, until it is known whether their rule tightens.
+    unknown: Vec<Unknown>,
+}
+
+struct Unknown {
+    rule: usize,
+    place: Place,
+    path: String,
+    name: String,
+}
+
+#[derive(Clone, Copy)]
+enum Segment {
+    Field(&'static str),
+    Index(usize),
+}
+
+/// Which of an object's fields stood there, one bit each.
+struct Seen {
+    mark: Mark,
+    fields: &'static [&'static str],
+    bits: u32,
+}
+
+impl Seen {
+    fn has(&self, field: &str) -> bool {
+        let index = self.fields.iter().position(|it| *it == field);
+        index.is_some_and(|it| self.bits >> it & 1 == 1)
+    }
+}
+
+impl Parser<'_> {
+    fn profile(&mut self) -> Fatal<Option<Profile>> {
+        let mut default = None;
+        let mut number = Number::default();
+        let (mut listed, mut map) = (Vec::new(), Vec::new());
+        let mut flags = Vec::new();
+        let (mut listener_path, mut listener_metadata) = (None, None);
+        let mut rules = Vec::new();
+        let seen = self.object(PROFILE, |it, field, mark| {
+            match field {
+                "defaultAction" => default = it.word("action", words::ACTIONS)?,
+                "defaultErrnoRet" => number.numeric = it.errno_number()?,
+                "defaultErrno" => number.named = it.errno_name()?,
+                "architectures" => listed = it.architectures(words::ARCHITECTURES)?,
+                "archMap" => map = it.architecture_map()?,
+                "flags" => flags = it.list(|it| it.word("flag", words::FLAGS))?,
+                "listenerPath" => listener_path = it.text()?,
+                "listenerMetadata" => listener_metadata = it.text()?,
+                "syscalls" => rules = it.rules()?,
+                _ => unreachable!("not in the list of fields"),
+            }
+            number.mark = if field.starts_with("defaultErrno") { Some(mark) } else { number.mark };
+            Ok(())
+        })?;
+        let Some(seen) = seen else { return Ok(None) };
+        let Some(word) = default else {
+            if !seen.has("defaultAction") {
+                self.wrong(seen.mark, Wrong::MissingField { name: "defaultAction" });
+            }
+            return Ok(None);
+        };
+        if !listed.is_empty() && !map.is_empty() {
+            self.wrong(seen.mark, Wrong::Exclusive { first: "architectures", second: "archMap" });
+        }
+        let default_action = self.action(word, &number, "defaultErrno", "defaultErrnoRet");
+        self.judge_unknown(default_action, &rules);
+        let asks = default_action == Action::Notify || rules.iter().any(|it| it.action == Action::Notify);
+        if asks && listener_path.is_none() {
+            let place = self.reader.place(seen.mark);
+            self.odd.push((place, "listenerPath".to_owned(), Wrong::NoListener));
+        }
+        let architectures = match (listed.is_empty(), map.is_empty()) {
+            (false, _) => ArchitectureList::Listed(listed),
+            (true, false) => ArchitectureList::Map(map),
+            (true, true) => ArchitectureList::Native,
+        };
+        Ok(Some(Profile {
+            default_action,
+            architectures,
+            flags,
+            listener_path,
+            listener_metadata,
+            rules,
+        }))
+    }
+
+    fn architecture_map(&mut self) -> Fatal<Vec<(Listed, Vec<Listed>)>> {
+        self.list(|it| {
+            let (mut key, mut subordinate) = (None, Vec::new());
+            let seen = it.object(&["architecture", "subArchitectures"], |it, field, _| {
+                match field {
+                    "architecture" => key = it.word("architecture", words::ARCHITECTURES)?,
+                    _ => subordinate = it.architectures(words::ARCHITECTURES)?,
+                }
+                Ok(())
+            })?;
+            if let Some(seen) = seen.filter(|it| !it.has("architecture")) {
+                it.wrong(seen.mark, Wrong::MissingField { name: "architecture" });
+            }
+            Ok(key.map(|key| (key, subordinate)))
+        })
+    }
+
+    fn architectures(&mut self, names: &'static [(&'static str, Listed)]) -> Fatal<Vec<Listed>> {
+        self.list(|it| it.word("architecture", names))
+    }
+
+    fn rules(&mut self) -> Fatal<Vec<ProfileRule>> {
+        let mut index = 0;
+        self.list(|it| {
+            let rule = it.rule(index)?;
+            index += usize::from(rule.is_some());
+            Ok(rule)
+        })
+    }
+
+    fn rule(&mut self, index: usize) -> Fatal<Option<ProfileRule>> {
+        let mut names = Vec::new();
+        let mut word = None;
+        let mut number = Number::default();
+        let mut conditions = Vec::new();
+        let (mut includes, mut excludes) = (Selector::default(), Selector::default());
+        let before = self.wrong.len();
+        let seen = self.object(RULE, |it, field, mark| {
+            match field {
+                "name" => names.extend(it.name(index)?),
+                "names" => names = it.names(index)?,
+                "action" => word = it.word("action", words::ACTIONS)?,
+                "errnoRet" => number.numeric = it.errno_number()?,
+                "errno" => number.named = it.errno_name()?,
+                "args" => conditions = it.list(Self::condition)?,
+                "includes" => includes = it.selector()?,
+                "excludes" => excludes = it.selector()?,
+                "comment" => drop(it.text()?),
+                _ => unreachable!("not in the list of fields"),
+            }
+            number.mark = if field.starts_with("errno") { Some(mark) } else { number.mark };
+            Ok(())
+        })?;
+        let Some(seen) = seen else { return Ok(None) };
+        match (seen.has("name"), seen.has("names")) {
+            (true, true) => self.wrong(seen.mark, Wrong::Exclusive { first: "name", second: "names" }),
+            // A mistake may be why there is none.
+            _ if names.is_empty() && self.wrong.len() == before => {
+                self.wrong(seen.mark, Wrong::NoNames);
+            }
+            _ => {}
+        }
+        if !seen.has("action") {
+            self.wrong(seen.mark, Wrong::MissingField { name: "action" });
+        }
+        let Some(word) = word else { return Ok(None) };
+        let action = self.action(word, &number, "errno", "errnoRet");
+        let place = self.reader.place(seen.mark);
+        Ok(Some(ProfileRule { place, names, action, conditions, includes, excludes }))
+    }
+
+    fn condition(&mut self) -> Fatal<Option<Condition>> {
+        let (mut argument, mut word, mut value, mut second) = (None, None, None, None);
+        let seen = self.object(&["index", "value", "valueTwo", "op"], |it, field, _| {
+            match field {
+                "index" => argument = it.integer(5)?,
+                "value" => value = it.integer(u64::MAX)?,
+                "valueTwo" => second = it.integer(u64::MAX)?,
+                _ => word = it.word("operator", words::OPERATORS)?,
+            }
+            Ok(())
+        })?;
+        let Some(seen) = seen else { return Ok(None) };
+        for name in ["index", "value", "op"] {
+            if !seen.has(name) {
+                self.wrong(seen.mark, Wrong::MissingField { name });
+            }
+        }
+        let (Some(argument), Some(word), Some(value)) = (argument, word, value) else {
+            return Ok(None);
+        };
+        let operator = match word {
+            OperatorWord::NotEqual => Operator::NotEqual(value),
+            OperatorWord::Less => Operator::Less(value),
+            OperatorWord::LessOrEqual => Operator::LessOrEqual(value),
+            OperatorWord::Equal => Operator::Equal(value),
+            OperatorWord::GreaterOrEqual => Operator::GreaterOrEqual(value),
+            OperatorWord::Greater => Operator::Greater(value),
+            OperatorWord::MaskedEqual => {
+                let (mask, value) = (value, second.unwrap_or(0));
+                if value & !mask != 0 {
+                    self.odd(seen.mark, Wrong::OutsideMask { value, mask });
+                }
+                Operator::MaskedEqual { mask, value }
+            }
+        };
+        Ok(Some(Condition { argument: argument as u8, operator }))
+    }
+
+    fn selector(&mut self) -> Fatal<Selector> {
+        let mut selector = Selector::default();
+        self.object(&["arches", "caps", "minKernel"], |it, field, mark| {
+            match field {
+                "arches" => selector.architectures = it.architectures(words::GO_ARCHITECTURES)?,
+                "caps" => {
+                    let all = it.list(Self::capability)?;
+                    selector.capabilities = all.into_iter().collect::<CapabilitySet>();
+                }
+                _ => {
+                    let Some(text) = it.text()? else { return Ok(()) };
+                    let version = text.split_once('.');
+                    selector.min_kernel = version
+                        .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+                    if selector.min_kernel.is_none() {
+                        it.wrong(mark, Wrong::BadKernelVersion { value: text });
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        Ok(selector)
+    }
+
+    fn capability(&mut self) -> Fatal<Option<Capability>> {
+        let mark = self.reader.mark();
+        let Some(text) = self.string()? else { return Ok(None) };
+        let known = text.strip_prefix("CAP_").and_then(|bare| {
+            Capability::ALL.iter().copied().find(|it| it.name() == bare)
+        });
+        if known.is_none() {
+            let word = text.into_owned();
+            self.wrong(mark, Wrong::UnknownWord { what: "capability", word, nearest: None });
+        }
+        Ok(known)
+    }
+
+    /// The bulk of every profile: what is as expected is read without ceremony.
+    fn names(&mut self, rule: usize) -> Fatal<Vec<Name>> {
+        let mut all = Vec::new();
+        if !self.expect(Kind::Array, "an array")? {
+            return Ok(all);
+        }
+        self.reader.enter_array()?;
+        let mut is_first = true;
+        for index in 0.. {
+            if !self.reader.next_element(&mut is_first)? {
+                break;
+            }
+            let mark = self.reader.mark();
+            let text = self.reader.simple_string();
+            if let Some(known) = text.and_then(Syscall::named) {
+                all.push(Name::Known(known));
+                continue;
+            }
+            self.path.push(Segment::Index(index));
+            let name = match text {
+                Some(text) => Some(self.unknown(rule, mark, text)),
+                None => self.name(rule)?,
+            };
+            all.extend(name);
+            self.path.pop();
+        }
+        Ok(all)
+    }
+
+    fn name(&mut self, rule: usize) -> Fatal<Option<Name>> {
+        let mark = self.reader.mark();
+        let Some(text) = self.string()? else { return Ok(None) };
+        let known = Syscall::named(&text).map(Name::Known);
+        Ok(Some(known.unwrap_or_else(|| self.unknown(rule, mark, &text))))
+    }
+
+    fn unknown(&mut self, rule: usize, mark: Mark, name: &str) -> Name {
+        let (place, path) = (self.reader.place(mark), self.path());
+        self.unknown.push(Unknown { rule, place, path, name: name.to_owned() });
+        Name::Unknown(name.into())
+    }
+
+    /// An unknown name is an error where the rule tightens: it would not take effect.
+    fn judge_unknown(&mut self, default: Action, rules: &[ProfileRule]) {
+        for Unknown { rule, place, path, name } in std::mem::take(&mut self.unknown) {
+            let tightens = rules
+                .get(rule)
+                .is_none_or(|it| it.action.permissiveness() < default.permissiveness());
+            let nearest = nearest(&name, Syscall::all().map(Syscall::name));
+            let found = (place, path, Wrong::UnknownSyscall { name, nearest });
+            if tightens { self.wrong.push(found) } else { self.odd.push(found) }
+        }
+    }
+
+    fn action(
+        &mut self,
+        word: ActionWord,
+        number: &Number,
+        first: &'static str,
+        second: &'static str,
+    ) -> Action {
+        if let (Some(named), Some(numeric), Some(mark)) = (number.named, number.numeric, number.mark)
+            && named != numeric
+        {
+            self.wrong(mark, Wrong::Exclusive { first, second });
+        }
+        let given = number.named.or(number.numeric);
+        let takes_number = matches!(word, ActionWord::Errno | ActionWord::Trace);
+        if let (Some(_), Some(mark), false) = (given, number.mark, takes_number) {
+            self.wrong(mark, Wrong::NoErrno);
+        }
+        let given = given.unwrap_or(1);
+        match word {
+            ActionWord::KillProcess => Action::KillProcess,
+            ActionWord::KillThread => Action::KillThread,
+            ActionWord::Trap => Action::Trap,
+            ActionWord::Errno => Action::Errno(Errno(given)),
+            ActionWord::Notify => Action::Notify,
+            ActionWord::Trace => Action::Trace(given),
+            ActionWord::Log => Action::Log,
+            ActionWord::Allow => Action::Allow,
+        }
+    }
+
+    fn errno_number(&mut self) -> Fatal<Option<u16>> {
+        Ok(self.integer(u64::from(MAX_ERRNO))?.map(|it| it as u16))
+    }
+
+    fn errno_name(&mut self) -> Fatal<Option<u16>> {
+        let mark = self.reader.mark();
+        let Some(name) = self.text()?.filter(|it| !it.is_empty()) else { return Ok(None) };
+        let found = Errno::from_name(&name).map(|it| it.0);
+        if found.is_none() {
+            self.wrong(mark, Wrong::UnknownWord { what: "error", word: name, nearest: None });
+        }
+        Ok(found)
+    }
+
+    /// Reads an object. `each` reads the value of one of `fields`, all else is noted as wrong.
+    /// `null` is an object without fields.
+    fn object(
+        &mut self,
+        fields: &'static [&'static str],
+        mut each: impl FnMut(&mut Self, &'static str, Mark) -> Fatal<()>,
+    ) -> Fatal<Option<Seen>> {
+        let mark = self.reader.mark();
+        let mut seen = Seen { mark, fields, bits: 0 };
+        if !self.expect(Kind::Object, "an object")? {
+            return Ok(None);
+        }
+        self.reader.enter_object()?;
+        let mut is_first = true;
+        let mut others: Vec<String> = Vec::new();
+        while let Some((key, mark)) = self.reader.next_key(&mut is_first)? {
+            let Some(index) = fields.iter().position(|it| *it == key) else {
+                let nearest = nearest(&key, fields.iter().copied());
+                let name = key.into_owned();
+                if others.contains(&name) {
+                    self.wrong(mark, Wrong::DuplicateField { name });
+                } else {
+                    self.wrong(mark, Wrong::UnknownField { name: name.clone(), nearest });
+                    others.push(name);
+                }
+                self.reader.skip()?;
+                continue;
+            };
+            if seen.bits >> index & 1 == 1 {
+                self.wrong(mark, Wrong::DuplicateField { name: fields[index].to_owned() });
+                self.reader.skip()?;
+                continue;
+            }
+            seen.bits |= 1 << index;
+            self.path.push(Segment::Field(fields[index]));
+            let value = self.reader.mark();
+            if self.reader.kind()? == Kind::Null {
+                // Go writes `null` for what is empty.
+                self.reader.word()?;
+            } else {
+                each(self, fields[index], value)?;
+            }
+            self.path.pop();
+        }
+        Ok(Some(seen))
+    }
+
+    /// Reads an array; elements that `each` finds wrong are left out.
+    fn list<T>(&mut self, mut each: impl FnMut(&mut Self) -> Fatal<Option<T>>) -> Fatal<Vec<T>> {
+        let mut all = Vec::new();
+        if !self.expect(Kind::Array, "an array")? {
+            return Ok(all);
+        }
+        self.reader.enter_array()?;
+        let mut is_first = true;
+        for index in 0.. {
+            if !self.reader.next_element(&mut is_first)? {
+                break;
+            }
+            self.path.push(Segment::Index(index));
+            if let Some(one) = each(self)? {
+                all.push(one);
+            }
+            self.path.pop();
+        }
+        Ok(all)
+    }
+
+    fn word<T: Copy>(
+        &mut self,
+        what: &'static str,
+        words: &'static [(&'static str, T)],
+    ) -> Fatal<Option<T>> {
+        let mark = self.reader.mark();
+        let Some(text) = self.string()? else { return Ok(None) };
+        let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
+        if found.is_none() {
+            let nearest = nearest(&text, words.iter().map(|(word, _)| *word));
+            self.wrong(mark, Wrong::UnknownWord { what, word: text.into_owned(), nearest });
+        }
+        Ok(found)
+    }
+
+    fn integer(&mut self, limit: u64) -> Fatal<Option<u64>> {
+        let mark = self.reader.mark();
+        if !self.expect(Kind::Number, "a number")? {
+            return Ok(None);
+        }
+        let text = self.reader.number()?;
+        let value = text.parse().ok().filter(|it| *it <= limit);
+        if value.is_none() {
+            self.wrong(mark, Wrong::OutOfRange { value: text.to_owned(), limit });
+        }
+        Ok(value)
+    }
+
+    fn text(&mut self) -> Fatal<Option<String>> {
+        Ok(self.string()?.map(Cow::into_owned))
+    }
+
+    /// Whether a value of that kind follows; if not, notes it and skips what is there.
+    fn expect(&mut self, kind: Kind, expected: &'static str) -> Fatal<bool> {
+        let mark = self.reader.mark();
+        if self.reader.kind()? == kind {
+            return Ok(true);
+        }
+        self.reader.skip()?;
+        self.wrong(mark, Wrong::WrongType { expected });
+        Ok(false)
+    }
+
+    fn wrong(&mut self, mark: Mark, kind: Wrong) {
+        let found = (self.reader.place(mark), self.path(), kind);
+        self.wrong.push(found);
+    }
+
+    fn odd(&mut self, mark: Mark, kind: Wrong) {
+        let found = (self.reader.place(mark), self.path(), kind);
+        self.odd.push(found);
+    }
+
+    fn path(&self) -> String {
+        let mut out = String::new();
+        for (index, segment) in self.path.iter().enumerate() {
+            let gap = if index == 0 { "" } else { "." };
+            let written = match segment {
+                Segment::Field(name) => write!(out, "{gap}{name}"),
+                Segment::Index(index) => write!(out, "[{index}]"),
+            };
+            written.expect("a String takes everything");
+        }
+        out
+    }
+
+    /// What is wrong, in the order of the text.
+    fn errors(&mut self, file: &str) -> Vec<ProfileError> {
+        let mut all = std::mem::take(&mut self.wrong);
+        all.sort_by_key(|(place, ..)| *place);
+        all.truncate(MAX_ERRORS);
+        all.into_iter()
+            .map(|(place, path, kind)| ProfileError { file: file.to_owned(), place, path, kind })
+            .collect()
+    }
+}
+
+impl<'a> Parser<'a> {
+    fn string(&mut self) -> Fatal<Option<Cow<'a, str>>> {
+        if let Some(text) = self.reader.simple_string() {
+            return Ok(Some(Cow::Borrowed(text)));
+        }
+        if !self.expect(Kind::String, "a string")? {
+            return Ok(None);
+        }
+        self.reader.string().map(Some)
+    }
+}
+
+/// An error number as it was given: by number, by name or both.
+#[derive(Default)]
+struct Number {
+    numeric: Option<u16>,
+    named: Option<u16>,
+    mark: Option<Mark>,
+}
+
+/// More mistakes than anybody reads.
+const MAX_ERRORS: usize = 100;
+
+const PROFILE: &[&str] = &[
+    "defaultAction",
+    "defaultErrnoRet",
+    "defaultErrno",
+    "architectures",
+    "archMap",
+    "flags",
+    "listenerPath",
+    "listenerMetadata",
+    "syscalls",
+];
+
+const RULE: &[&str] =
+    &["name", "names", "action", "errnoRet", "errno", "args", "comment", "includes", "excludes"];

@@ -1,0 +1,126 @@
+//! The compiler against the reference, at the interesting values of random profiles.
+
+#[allow(dead_code, reason = "each test file uses its part")]
+mod common;
+
+use common::{NAMES, TARGET, any_profile, any_rule, any_value};
+use proptest::prelude::*;
+use stockade_abi::{Architecture, syscalls};
+use stockade_seccomp::{
+    Action, Call, Comparison, Profile, Rules, check, compare, compare_with_rules, compile, evaluate,
+    interpret, resolve,
+};
+
+/// What a contradictory profile leaves: nothing.
+fn rules(profile: &Profile) -> Option<Rules> {
+    resolve(profile, &TARGET).ok()
+}
+
+fn any_call() -> impl Strategy<Value = Call> {
+    let numbers = prop_oneof![
+        3 => prop::sample::select(NAMES).prop_map(|name| syscalls::number(Architecture::X86_64, name)),
+        2 => prop::sample::select(NAMES).prop_map(|name| syscalls::number(Architecture::X32, name)),
+        2 => prop::sample::select(NAMES).prop_map(|name| syscalls::number(Architecture::X86, name)),
+        1 => prop::sample::select(vec![102, 117, 438, 600, 0x4000_0400, u32::MAX]).prop_map(Some),
+        1 => any::<u32>().prop_map(Some),
+    ];
+    let architectures = prop::sample::select(vec![
+        Architecture::X86_64,
+        Architecture::X86_64,
+        Architecture::X86,
+        Architecture::Aarch64,
+    ]);
+    let near = (any_value(), 0..3u64).prop_map(|(value, by)| value.wrapping_add(by).wrapping_sub(1));
+    (architectures, numbers, prop::array::uniform6(near)).prop_map(|(architecture, number, arguments)| {
+        Call::new(architecture, number.unwrap_or(0)).with(arguments)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn a_program_says_what_the_rules_say(
+        profile in any_profile(12, 3),
+        calls in prop::collection::vec(any_call(), 64),
+    ) {
+        let Some(rules) = rules(&profile) else { return Ok(()) };
+        let program = compile(&rules).unwrap();
+        for call in calls {
+            let said = Action::from_return_value(interpret(&program, &call).unwrap());
+            prop_assert_eq!(said, evaluate(&rules, &call), "{}", call);
+        }
+    }
+
+    #[test]
+    fn no_call_anywhere_tells_them_apart(profile in any_profile(6, 2)) {
+        let Some(rules) = rules(&profile) else { return Ok(()) };
+        let program = compile(&rules).unwrap();
+        let found = compare_with_rules(&rules, &program).unwrap();
+        prop_assert!(!matches!(found, Comparison::Different(_)), "{found:?}");
+    }
+
+    /// Hundreds of conditional rules for one call: long jumps, and the plain form of the tests.
+    #[test]
+    fn long_programs_are_right_too(
+        seeds in prop::collection::vec(any_rule(common::any_action(), 3), 70..300),
+        calls in prop::collection::vec(any_call(), 64),
+    ) {
+        let mut profile = Profile {
+            default_action: Action::EPERM,
+            architectures: stockade_seccomp::ArchitectureList::Native,
+            flags: Vec::new(),
+            listener_path: None,
+            listener_metadata: None,
+            rules: seeds,
+        };
+        // One action, so that nothing contradicts; and other constants than their neighbours.
+        for (index, rule) in profile.rules.iter_mut().enumerate() {
+            rule.action = Action::Allow;
+            for condition in &mut rule.conditions {
+                use stockade_seccomp::Operator::*;
+                let by = index as u64 * 3;
+                condition.operator = match condition.operator {
+                    Equal(value) => Equal(value.wrapping_add(by)),
+                    Less(value) | LessOrEqual(value) => Less(value % 7),
+                    Greater(value) | GreaterOrEqual(value) => Greater(u64::MAX - value % 7),
+                    NotEqual(value) => Equal(value ^ by),
+                    MaskedEqual { mask, value } => MaskedEqual { mask: mask | 1 << 40, value: value | by << 40 },
+                };
+            }
+        }
+        let rules = rules(&profile).expect("one action cannot contradict itself");
+        let Ok(program) = compile(&rules) else { return Ok(()) };
+        check(&program).unwrap();
+        for call in calls {
+            let said = Action::from_return_value(interpret(&program, &call).unwrap());
+            prop_assert_eq!(said, evaluate(&rules, &call), "{}", call);
+        }
+    }
+
+    #[test]
+    fn a_changed_action_is_found_and_rated(profile in any_profile(6, 2), name in prop::sample::select(NAMES)) {
+        let Some(mut rules) = rules(&profile) else { return Ok(()) };
+        let ours = compile(&rules).unwrap();
+        let number = syscalls::number(Architecture::X86_64, name).unwrap();
+        let before = evaluate(&rules, &Call::new(Architecture::X86_64, number));
+        let list = &mut rules.architectures[0].syscalls;
+        list.retain(|(it, _)| *it != number);
+        let after = if before == Action::Trap { Action::Log } else { Action::Trap };
+        list.push((number, stockade_seccomp::SyscallRules::Always(after)));
+        list.sort_by_key(|(it, _)| *it);
+        let theirs = compile(&rules).unwrap();
+
+        let Comparison::Different(witness) = compare(&ours, &theirs).unwrap() else {
+            // The rules for this call may have said just that.
+            for value in [0, 1, 5, 16, 40, u64::MAX] {
+                let call = Call::new(Architecture::X86_64, number).with([value; 6]);
+                prop_assert_eq!(interpret(&ours, &call), interpret(&theirs, &call));
+            }
+            return Ok(());
+        };
+        prop_assert_eq!(interpret(&ours, &witness.call).map(Action::from_return_value), Ok(witness.ours));
+        prop_assert_eq!(interpret(&theirs, &witness.call).map(Action::from_return_value), Ok(witness.theirs));
+        prop_assert_ne!(witness.ours, witness.theirs);
+    }
+}

@@ -1,0 +1,106 @@
+//! AppArmor profiles: the field, the annotations of 1.4 to 1.30, and whether
+//! they agree.
+//!
+//! | rule | since |
+//! |---|---|
+//! | annotation: of a container of the pod | 1.4 |
+//! | annotation: empty, `runtime/default`, `unconfined` or `localhost/<name>` | 1.4 |
+//! | field: a type; Localhost has a name without padding of at most 4095 bytes, others have none | 1.30 |
+//! | annotation and field in force for a container (its own, else the pod's) say the same | 1.30 |
+
+use std::collections::HashSet;
+
+use k8s_openapi::api::core::v1 as api;
+
+use super::report::{Report, invalid};
+use crate::manifest_error::ManifestErrorKind;
+use crate::place::FieldPath;
+
+/// Checks each annotation.
+pub(super) fn check_annotations(report: &mut Report<'_>) {
+    let pod = report.pod;
+    let names: HashSet<&str> = pod.containers().map(|container| container.name).collect();
+    for (key, value) in pod.annotations() {
+        let Some(name) = key.strip_prefix(KEY) else { continue };
+        let path = FieldPath::from("metadata.annotations").key(key);
+        if !names.contains(name) {
+            report.invalid(&path, name, "container not found");
+        }
+        let is_known = matches!(value.as_str(), "" | "runtime/default" | "unconfined");
+        if !is_known && !value.starts_with(LOCALHOST) {
+            let detail = format!("invalid AppArmor profile name: {value:?}");
+            report.invalid(&path, value, &detail);
+        }
+    }
+}
+
+/// Checks the field at `path`.
+pub(super) fn check_field(
+    report: &mut Report<'_>,
+    path: &FieldPath,
+    field: Option<&api::AppArmorProfile>,
+) {
+    let Some(profile) = field.filter(|_| report.since(30)) else { return };
+    let kind_path = path.child("type");
+    if profile.type_.is_empty() {
+        report.required(&kind_path, "type is required when appArmorProfile is set");
+    } else {
+        report.one_of(&kind_path, Some(&profile.type_), TYPES);
+    }
+    let path = path.child("localhostProfile");
+    let name = profile.localhost_profile.as_deref();
+    if profile.type_ != "Localhost" {
+        if let Some(name) = name {
+            let detail = "can only be set when AppArmor type is Localhost";
+            report.add(&path, invalid(format!("{name:?}"), detail));
+        }
+        return;
+    }
+    match name.unwrap_or_default() {
+        "" => report.required(&path, "must be set when AppArmor type is Localhost"),
+        name if name.trim() != name => {
+            report.invalid(&path, name, "must not be padded with whitespace");
+        }
+        name if name.len() > MOST_BYTES => {
+            let limit = if report.since(31) { "may not be more than" } else { "must have at most" };
+            let detail = format!("{limit} {MOST_BYTES} bytes");
+            report.add(&path, ManifestErrorKind::TooLong { detail });
+        }
+        _ => {}
+    }
+}
+
+/// Compares each container's annotation with the field in force for it.
+pub(super) fn check_agreement(report: &mut Report<'_>) {
+    if !report.since(30) || super::windows::is_windows(report.pod) {
+        return;
+    }
+    let pod_field = report.pod.security_context().and_then(|it| it.app_armor_profile.as_ref());
+    for container in report.pod.containers() {
+        let annotation = report.pod.annotations().get(&format!("{KEY}{}", container.name));
+        let own = container.security_context.and_then(|it| it.app_armor_profile.as_ref());
+        let (Some(annotation), Some(field)) = (annotation, own.or(pod_field)) else { continue };
+        let (kind, name) = match annotation.as_str() {
+            "runtime/default" => ("RuntimeDefault", None),
+            "unconfined" => ("Unconfined", None),
+            other => match other.strip_prefix(LOCALHOST) {
+                Some(name) => ("Localhost", Some(name)),
+                // An annotation without meaning contradicts nothing.
+                None => continue,
+            },
+        };
+        let path = container.path.child("securityContext.appArmorProfile");
+        if field.type_ != kind {
+            let detail = "apparmor type in annotation and field must match";
+            report.forbidden(&path.child("type"), detail);
+        } else if name.is_some() && field.localhost_profile.as_deref() != name {
+            let detail = "apparmor profile in annotation and field must match";
+            report.forbidden(&path.child("localhostProfile"), detail);
+        }
+    }
+}
+
+const TYPES: &[&str] = &["Localhost", "RuntimeDefault", "Unconfined"];
+const KEY: &str = "container.apparmor.security.beta.kubernetes.io/";
+const LOCALHOST: &str = "localhost/";
+const MOST_BYTES: usize = 4095;
