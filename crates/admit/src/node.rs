@@ -1,0 +1,4 @@
+//! What a node refuses, whatever policies say.
+
+pub mod apparmor;
+pub mod sysctls;

@@ -1,0 +1,88 @@
+use super::*;
+
+fn kernel(major: u32, minor: u32) -> Kernel {
+    Kernel { major, minor, release: format!("{major}.{minor}.0") }
+}
+
+fn build(patterns: &[&str], minor: u32) -> Result<Allowlist, String> {
+    let patterns: Vec<String> = patterns.iter().map(ToString::to_string).collect();
+    Allowlist::build(&patterns, minor, &kernel(6, 1)).map_err(|it| it.to_string())
+}
+
+#[test]
+fn patterns_that_a_kubelet_takes() {
+    for (pattern, minor, valid) in [
+        ("kernel.msg*", 36, true),
+        ("kernel.shm*", 36, true),
+        ("kernel.sem*", 36, true),
+        ("net.*", 36, true),
+        ("net.ipv4.route.min_pmtu", 36, true),
+        ("net/ipv4/route/min_pmtu", 36, true),
+        ("net/ipv4/route/min_pmtu", 22, false),
+        ("fs.mqueue.*", 36, true),
+        ("kernel.shmfoo", 28, true),
+        ("kernel.shmfoo", 29, false),
+        ("kernel.ms*", 36, false),
+        ("kernel.*", 36, false),
+        ("net*", 36, false),
+        ("fs.*", 36, false),
+        ("*", 36, false),
+        ("vm.swappiness", 36, false),
+        ("kernel.msg*x", 36, false),
+        ("kernel..msg", 36, false),
+        ("", 36, false),
+    ] {
+        assert_eq!(build(&[pattern], minor).is_ok(), valid, "{pattern} at 1.{minor}");
+    }
+}
+
+#[test]
+fn messages_are_upstreams() {
+    let not_namespaced = |patterns, minor| build(patterns, minor).unwrap_err();
+    assert_eq!(not_namespaced(&["*"], 36), "the sysctls \"\" are not known to be namespaced");
+    assert_eq!(not_namespaced(&["net*"], 36), "the sysctls \"net\" are not known to be namespaced");
+    assert_eq!(
+        not_namespaced(&["net*"], 20),
+        "the sysctls \"net*\" are not known to be namespaced"
+    );
+    assert_eq!(not_namespaced(&["vm.x"], 20), "the sysctl \"vm.x\" are not known to be namespaced");
+}
+
+#[test]
+fn names_that_a_pod_may_set() {
+    let own = |_| false;
+    let host = |_| true;
+    let list = build(&["kernel.msg*", "net.ipv4.route.min_pmtu"], 36).unwrap();
+    for (name, expected) in [
+        ("kernel.msgmax", None),
+        ("net.ipv4.route.min_pmtu", None),
+        ("net.ipv4.tcp_syncookies", None),
+        ("net.ipv4.route.min_adv_mss", Some("\"net.ipv4.route.min_adv_mss\" not allowlisted")),
+        ("vm.swappiness", Some("\"vm.swappiness\" not allowlisted")),
+    ] {
+        assert_eq!(list.refuses(name, &own).as_deref(), expected, "{name}");
+    }
+    let refused = |list: &Allowlist, name| list.refuses(name, &host).unwrap();
+    assert_eq!(
+        refused(&list, "net.ipv4.tcp_syncookies"),
+        "\"net.ipv4.tcp_syncookies\" not allowed with host Net enabled"
+    );
+    let old = build(&[], 20).unwrap();
+    assert_eq!(
+        refused(&old, "kernel.shm_rmid_forced"),
+        "\"kernel.shm_rmid_forced\" not allowed with host ipc enabled"
+    );
+    assert_eq!(refused(&old, "kernel.sem"), "\"kernel.sem\" not whitelisted");
+}
+
+#[test]
+fn safety_depends_on_version_and_kernel() {
+    let allows = |minor, major_kernel, minor_kernel, name: &str| {
+        let list = Allowlist::build(&[], minor, &kernel(major_kernel, minor_kernel)).unwrap();
+        list.namespace_of(name).is_some()
+    };
+    assert!(!allows(31, 6, 1, "net.ipv4.tcp_rmem"), "one version too early");
+    assert!(allows(32, 6, 1, "net.ipv4.tcp_rmem"));
+    assert!(!allows(32, 4, 14, "net.ipv4.tcp_rmem"), "kernel too old");
+    assert!(allows(4, 3, 10, "net.ipv4.tcp_syncookies"));
+}

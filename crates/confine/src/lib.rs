@@ -1,0 +1,50 @@
+//! The brain: from what a pod *says* to what its processes *are*.
+//!
+//! ```text
+//! said               meant               to do            seen
+//! Pod  ── resolve ─▶ Confinement ─ plan ─▶ Plan  ┄ apply ┄▶ ProcessFacts
+//!                         └────── expect ──────▶ ProcessFacts ─ diff ─▶ Finding
+//! ```
+//!
+//! Everything here is a pure function. This crate never opens a file, reads a clock or makes a
+//! system call; what it needs to know about the node comes in as an argument ([`World`] for what a
+//! manifest means there, `Host` for what its kernel can do). `apply` (dotted) is
+//! `stockade-runtime`, and the second source of [`stockade_abi::ProcessFacts`] is
+//! `stockade-observe`.
+//!
+//! Each mechanism is one file in `mechanism/`. The drivers (`resolve`, `steps`, `expect`, `drift`)
+//! name every field of [`Confinement`] and never write `..`, so a new mechanism does not compile
+//! until all of them know it.
+//!
+//! What this crate does *not* know: policies (`stockade-admit`), YAML (`stockade-spec`), `/proc`
+//! (`stockade-observe`), and errno.
+
+mod command;
+mod container;
+mod drift;
+mod expect;
+pub mod limits;
+mod mechanism;
+mod origin;
+pub mod plan;
+mod quantity;
+mod refusal;
+mod resolve;
+mod scope;
+mod steps;
+mod support;
+pub mod workload;
+pub mod world;
+
+pub use container::{
+    AppArmor, Confinement, Container, Devices, GuardedPaths, Identity, PodConfinement, Resolved,
+    RestartPolicy, Root, SeLinux, Seccomp, SeccompFilter, Sysctl, UserNamespace, Warning,
+};
+pub use drift::{Finding, Mechanism, Verdict, diff};
+pub use expect::{Declared, expect, questions, render};
+pub use mechanism::sysctls::dotted as dotted_sysctl;
+pub use origin::{Origin, Sourced};
+pub use refusal::{Reason, Refusal};
+pub use resolve::{RestartDefault, resolve};
+pub use steps::{plan, plan_exec, plan_pod};
+pub use world::{References, World, references};

@@ -1,0 +1,147 @@
+//! Guarded paths: files of the kernel that a container neither reads nor writes.
+//!
+//! | | |
+//! |---|---|
+//! | said | `securityContext.procMount` and `privileged` of a container |
+//! | meant | [`GuardedPaths`] |
+//! | done | an empty read-only directory or the null device over each masked path, a read-only mount of each read-only one |
+//! | seen | `/proc/<pid>/mountinfo` |
+//!
+//! The lists are those of the kubelet since 1.34. A path that the kernel does not have cannot be
+//! masked and need not be.
+
+use std::collections::BTreeMap;
+
+use stockade_abi::Reading;
+use stockade_abi::facts::PathAccess;
+
+use crate::container::GuardedPaths;
+use crate::drift::{Finding, Mechanism, Verdict};
+use crate::plan::{Action, Stage, Step};
+use crate::scope::{Findings, Scope};
+use crate::{Origin, Reason, Sourced};
+
+pub(crate) fn resolve(scope: &Scope<'_>, findings: &mut Findings) -> Sourced<GuardedPaths> {
+    if scope.own().and_then(|it| it.proc_mount.as_deref()) == Some("Unmasked") {
+        findings.refuse(
+            Reason::NotEnforced,
+            scope.own_place("procMount"),
+            "`Unmasked` needs `hostUsers: false`, which this build does not offer",
+        );
+    }
+    if scope.is_privileged() {
+        let origin = Origin::Declared(scope.own_place("privileged"));
+        return Sourced::new(GuardedPaths::default(), origin);
+    }
+    let per_cpu = (0..=scope.world.node.last_cpu)
+        .map(|cpu| format!("/sys/devices/system/cpu/cpu{cpu}/thermal_throttle"));
+    let value = GuardedPaths {
+        masked: MASKED.iter().map(ToString::to_string).chain(per_cpu).collect(),
+        read_only: READ_ONLY.iter().map(ToString::to_string).collect(),
+    };
+    Sourced::default(value, "the kubelet's lists for `procMount: Default`")
+}
+
+pub(crate) fn plan(paths: &Sourced<GuardedPaths>) -> Vec<Step> {
+    let step = |action| Step::new(Stage::MaskedPaths, action, paths.origin.clone());
+    let read_only = paths.value.read_only.iter().map(|it| Action::MakeReadOnly(it.clone()));
+    let masked = paths.value.masked.iter().map(|it| Action::Mask(it.clone()));
+    read_only.chain(masked).map(step).collect()
+}
+
+pub(crate) fn expect(paths: &Sourced<GuardedPaths>) -> BTreeMap<String, Reading<PathAccess>> {
+    let with = |paths: &[String], access| {
+        paths.iter().map(move |it| (it.clone(), Reading::Known(access))).collect::<Vec<_>>()
+    };
+    let masked = with(&paths.value.masked, PathAccess::Masked);
+    with(&paths.value.read_only, PathAccess::ReadOnly).into_iter().chain(masked).collect()
+}
+
+pub(crate) fn render(paths: &GuardedPaths) -> String {
+    text(paths.masked.len(), paths.read_only.len())
+}
+
+fn text(masked: usize, read_only: usize) -> String {
+    match (masked, read_only) {
+        (0, 0) => "none".to_owned(),
+        _ => format!("{masked} masked, {read_only} read-only"),
+    }
+}
+
+pub(crate) fn compare(
+    expected: &BTreeMap<String, Reading<PathAccess>>,
+    seen: &BTreeMap<String, Reading<PathAccess>>,
+) -> Option<Finding> {
+    let mut unreadable = Vec::new();
+    let mut weaker = Vec::new();
+    let (mut masked, mut read_only) = (0, 0);
+    for (path, wanted) in expected {
+        let Some(wanted) = wanted.known() else { continue };
+        match seen.get(path) {
+            Some(Reading::Known(has)) if has >= wanted => match wanted {
+                PathAccess::Masked | PathAccess::Absent => masked += 1,
+                PathAccess::ReadOnly | PathAccess::Writable => read_only += 1,
+            },
+            Some(Reading::Known(has)) => weaker.push(format!("{path} is {}", word(*has))),
+            Some(Reading::Unreadable(why)) => unreadable.push(format!("{path}: {why}")),
+            None => unreadable.push(format!("{path}: not asked")),
+        }
+    }
+    let verdict = if !weaker.is_empty() {
+        Verdict::Weaker(weaker.join(", "))
+    } else if !unreadable.is_empty() {
+        Verdict::Unreadable(unreadable.join(", "))
+    } else {
+        Verdict::Holds
+    };
+    Some(Finding { mechanism: Mechanism::Paths, seen: text(masked, read_only), verdict })
+}
+
+const fn word(access: PathAccess) -> &'static str {
+    match access {
+        PathAccess::Writable => "writable",
+        PathAccess::ReadOnly => "readable",
+        PathAccess::Masked => "masked",
+        PathAccess::Absent => "absent",
+    }
+}
+
+const MASKED: &[&str] = &[
+    "/proc/asound",
+    "/proc/acpi",
+    "/proc/kcore",
+    "/proc/keys",
+    "/proc/latency_stats",
+    "/proc/timer_list",
+    "/proc/timer_stats",
+    "/proc/sched_debug",
+    "/proc/scsi",
+    "/proc/interrupts",
+    "/sys/firmware",
+    "/sys/devices/virtual/powercap",
+];
+
+const READ_ONLY: &[&str] =
+    &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn stronger_than_asked_is_fine_and_weaker_or_unknown_is_not() {
+        let path = "/proc/x".to_owned();
+        let known = |access| BTreeMap::from([(path.clone(), Reading::Known(access))]);
+        for (wanted, seen, verdict) in [
+            (PathAccess::Masked, known(PathAccess::Masked), "ok"),
+            (PathAccess::Masked, known(PathAccess::Absent), "ok"),
+            (PathAccess::Masked, known(PathAccess::ReadOnly), "WEAKER"),
+            (PathAccess::ReadOnly, known(PathAccess::Masked), "ok"),
+            (PathAccess::ReadOnly, known(PathAccess::Writable), "WEAKER"),
+            (PathAccess::ReadOnly, BTreeMap::new(), "could not tell"),
+        ] {
+            let found = compare(&known(wanted), &seen).unwrap();
+            assert_eq!(found.verdict.to_string(), verdict, "{wanted:?} {seen:?}");
+        }
+    }
+}

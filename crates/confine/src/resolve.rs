@@ -1,0 +1,149 @@
+//! From said to meant: every default filled in, every value with its reason.
+
+use stockade_abi::NamespaceSet;
+use stockade_spec::k8s_openapi::api::core::v1::{self as k8s, PodSpec};
+use stockade_spec::{FieldPath, Pod};
+
+use crate::container::{Confinement, Container, Maker, PodConfinement, Resolved, RestartPolicy};
+use crate::mechanism::{
+    apparmor, capabilities, devices, hostname, identity, limits, namespaces, no_new_privs, paths,
+    root, seccomp, selinux, sysctls,
+};
+use crate::scope::{Findings, Scope};
+use crate::world::{ImageFacts, World};
+use crate::{Origin, Reason, Refusal, Sourced, command, support};
+
+/// Says what a pod amounts to on a node.
+///
+/// # Errors
+///
+/// Everything that this build or the node's files cannot honour, in the manifest's order; each
+/// names the field and why. What a node *permits* is not judged here.
+pub fn resolve(
+    pod: &Pod,
+    world: &World,
+    restart: RestartDefault,
+) -> Result<Resolved, Vec<Refusal>> {
+    let mut findings = Findings::default();
+    let empty = PodSpec::default();
+    let spec = pod.spec().unwrap_or(&empty);
+    support::examine(pod, spec, &mut findings);
+
+    let pod_confinement = resolve_pod(pod, world, &mut findings);
+    let no_image = ImageFacts::default();
+    let mut containers = Vec::with_capacity(spec.containers.len());
+    for (index, container) in spec.containers.iter().enumerate() {
+        let path = FieldPath::from("spec.containers").index(index);
+        let image = container.image.as_ref().and_then(|it| world.images.get(it));
+        if image.is_none() {
+            let name = container.image.as_deref().unwrap_or_default();
+            let place = pod.place(&path.child("image"));
+            findings.refuse(
+                Reason::ErrImageNeverPull,
+                place,
+                format!("image `{name}` is not here"),
+            );
+        }
+        let image = image.unwrap_or(&no_image);
+        let scope = Scope { pod, world, spec, container, path, image };
+        containers.push(resolve_container(&scope, &pod_confinement, &mut findings));
+    }
+
+    let Findings { refusals, warnings } = findings;
+    if !refusals.is_empty() {
+        return Err(refusals);
+    }
+    Ok(Resolved {
+        name: pod.name().to_owned(),
+        namespace: pod.namespace().to_owned(),
+        pod: pod_confinement,
+        containers,
+        restart: restart_policy(pod, spec, restart),
+        grace_seconds: grace(pod, spec),
+        warnings,
+    })
+}
+
+/// What an unset `restartPolicy` means.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum RestartDefault {
+    /// As in a cluster: Always.
+    Always,
+    /// In the foreground: Never.
+    Never,
+}
+
+fn resolve_pod(pod: &Pod, world: &World, findings: &mut Findings) -> PodConfinement {
+    let (namespaces, user_namespace) = namespaces::resolve_pod(pod, world);
+    let hostname = hostname::resolve(pod, namespaces.value);
+    PodConfinement {
+        namespaces,
+        maker: Maker::Pod,
+        user_namespace,
+        hostname,
+        domainname: None,
+        sysctls: sysctls::resolve(pod, world, findings),
+    }
+}
+
+fn resolve_container(
+    scope: &Scope<'_>,
+    pod: &PodConfinement,
+    findings: &mut Findings,
+) -> Container {
+    let namespaces = namespaces::resolve(scope, &pod.namespaces);
+    let capabilities = capabilities::resolve(scope, findings);
+    let identity = identity::resolve(scope, findings);
+    let user_namespace = pod.user_namespace.as_ref().map(|it| &it.value);
+    identity::refuse_unmapped(scope, &identity.value, user_namespace, findings);
+    let hostname =
+        pod.hostname.as_ref().map_or(scope.world.node.hostname.as_str(), |it| it.value.as_str());
+    Container {
+        name: scope.container.name.clone(),
+        workload: command::resolve(scope, namespaces.value, hostname, findings),
+        confinement: Confinement {
+            identity,
+            seccomp: seccomp::resolve(scope, capabilities.value.bounding, findings),
+            capabilities,
+            no_new_privs: no_new_privs::resolve(scope),
+            apparmor: apparmor::resolve(scope, findings),
+            selinux: selinux::resolve(scope, findings),
+            namespaces,
+            root: root::resolve(scope),
+            paths: paths::resolve(scope, findings),
+            devices: devices::resolve(scope),
+            limits: limits::resolve(scope, findings),
+        },
+    }
+}
+
+fn restart_policy(pod: &Pod, spec: &PodSpec, default: RestartDefault) -> Sourced<RestartPolicy> {
+    let declared =
+        |value| Sourced::new(value, Origin::Declared(pod.place(&"spec.restartPolicy".into())));
+    match (spec.restart_policy.as_deref(), default) {
+        (Some("OnFailure"), _) => declared(RestartPolicy::OnFailure),
+        (Some("Never"), _) => declared(RestartPolicy::Never),
+        (Some(_), _) => declared(RestartPolicy::Always),
+        (None, RestartDefault::Always) => {
+            Sourced::default(RestartPolicy::Always, "Kubernetes' own default")
+        }
+        (None, RestartDefault::Never) => {
+            Sourced::default(RestartPolicy::Never, "a pod in the foreground runs once")
+        }
+    }
+}
+
+fn grace(pod: &Pod, spec: &k8s::PodSpec) -> Sourced<u64> {
+    match spec.termination_grace_period_seconds {
+        Some(seconds) => Sourced::new(
+            u64::try_from(seconds).unwrap_or(0),
+            Origin::Declared(pod.place(&"spec.terminationGracePeriodSeconds".into())),
+        ),
+        None => Sourced::default(30, "Kubernetes' own default"),
+    }
+}
+
+/// The namespaces that the pod makes once and its containers join.
+pub(crate) fn shared(pod: &PodConfinement) -> NamespaceSet {
+    pod.namespaces.value
+}

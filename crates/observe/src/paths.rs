@@ -1,0 +1,269 @@
+//! What a process can do to the paths that confinement guards.
+//!
+//! Decided by the mount that a path leads to in the process's root: an empty read-only tmpfs or the
+//! null device mounted on the very path is a mask, a read-only mount protects, everything else can
+//! be written as permissions say.
+//!
+//! The path belongs to the container, which may have put a file system there whose server never
+//! answers. So no file is opened but an empty directory of a tmpfs, and the kernel is first asked
+//! to find the path in what it has cached, which cannot block. Where that fails, below a mount point
+//! that was found that way and belongs to a file system of the kernel's own nothing can block
+//! either. What is left is asked in a child with a deadline.
+//!
+//! # Kernel
+//!
+//! Linux 5.8 (`STATX_MNT_ID`); from 5.12 on (`RESOLVE_CACHED`) the child is rarely needed.
+
+mod seen;
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::ffi::OsStrExt;
+
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::io::Errno;
+use stockade_abi::facts::{MountAccess, PathAccess};
+use stockade_abi::{NamespaceSet, Reading, Why};
+
+use self::seen::{Kind, Place, Seen, is_empty, look};
+use crate::bounded::{self, Answer};
+use crate::file::{self, words};
+use crate::mountinfo::{Mount, MountTable};
+use crate::subject::Subject;
+
+/// The root directory of a process, as a place to look from.
+#[derive(Debug)]
+pub(crate) struct Root {
+    dir: OwnedFd,
+    mount: u64,
+}
+
+impl Root {
+    /// Opens the root directory, which needs the right to trace the process.
+    pub(crate) fn open(subject: &Subject) -> Result<Self, Why> {
+        let dir = file::open_path(subject.dir(), b"root")?;
+        let mount = look(dir.as_fd()).map_err(|it| Why(format!("root: {}", words(it))))?.mount;
+        Ok(Self { dir, mount })
+    }
+}
+
+/// What the mount of the root directory lets its users do.
+pub(crate) fn root_access(
+    root: &Result<Root, Why>,
+    table: &Result<MountTable, Why>,
+) -> Result<MountAccess, Why> {
+    let table = table.as_ref().map_err(Why::clone)?;
+    let mount = match root {
+        Ok(root) => table.by_id(root.mount),
+        Err(_) => table.top_of_root(),
+    };
+    let why = "the root directory of the process is not the top of a mount";
+    mount.map(|it| it.access).ok_or_else(|| Why(why.to_owned()))
+}
+
+/// What can be done to each of the paths.
+pub(crate) fn read(
+    root: &Result<Root, Why>,
+    table: &Result<MountTable, Why>,
+    asked: &[String],
+) -> BTreeMap<String, Reading<PathAccess>> {
+    let view = match (root, table) {
+        (Ok(root), Ok(table)) => table
+            .by_id(root.mount)
+            .map(|mount| View { root, mount, table })
+            .ok_or_else(|| Why("the process's root is below no mount of its own".to_owned())),
+        (Err(why), _) | (_, Err(why)) => Err(why.clone()),
+    };
+    let mut found = BTreeMap::new();
+    let mut slow = Vec::new();
+    for path in asked {
+        let quick = view.as_ref().map_err(Why::clone).and_then(|view| view.quick(path));
+        match quick {
+            Ok(None) => slow.push(path),
+            Ok(Some(seen)) => found.extend([(path.clone(), Ok(seen))]),
+            Err(why) => found.extend([(path.clone(), Err(why))]),
+        }
+    }
+    if let (Ok(view), false) = (&view, slow.is_empty()) {
+        let answers = bounded::ask(slow.len(), NamespaceSet::EMPTY, |answers| {
+            for path in &slow {
+                answers.send(&view.slow(path).map(Seen::to_bytes));
+            }
+        });
+        let seen = answers.into_iter().map(|it: Answer| it.and_then(|it| Seen::from_bytes(&it)));
+        found.extend(slow.into_iter().cloned().zip(seen));
+    }
+    let judge = |(path, seen): (String, Result<Seen, Why>)| {
+        let access = seen.and_then(|it| view.as_ref().map_err(Why::clone)?.access(&path, it));
+        (path, access.into())
+    };
+    found.into_iter().map(judge).collect()
+}
+
+/// A process's root, its mount and what can be reached from it.
+struct View<'a> {
+    root: &'a Root,
+    mount: &'a Mount,
+    table: &'a MountTable,
+}
+
+impl View<'_> {
+    /// Looks without a chance of blocking; `None` if that is not possible.
+    fn quick(&self, path: &str) -> Result<Option<Seen>, Why> {
+        let relative = relative(path)?;
+        let path = format!("/{relative}");
+        let mount = self.table.covering(self.mount, path.as_bytes());
+        let below = path.as_bytes().strip_prefix(mount.point.as_slice());
+        let below = below.map(|it| it.strip_prefix(b"/").unwrap_or(it)).unwrap_or_default();
+        let ours = KERNELS_OWN.contains(&mount.file_system.as_slice());
+        let opened = if below.is_empty() || !ours {
+            self.cached(relative)
+        } else {
+            self.opened_below(mount, below)
+        };
+        match opened {
+            Ok(fd) => self.found(fd.as_fd()).map(Some),
+            Err(Errno::NOENT) => Ok(Some(Seen::ABSENT)),
+            // Not cached, a symbolic link, or Linux before 5.12.
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// Opens what is below the mount point of a file system of the kernel's own.
+    fn opened_below(&self, mount: &Mount, below: &[u8]) -> Result<OwnedFd, Errno> {
+        let point = str::from_utf8(&mount.point).map_err(|_| Errno::INVAL)?;
+        let dir = self.cached(point.trim_start_matches('/')).map_err(not_absent)?;
+        if look(dir.as_fd())?.mount != mount.id {
+            return Err(Errno::STALE);
+        }
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+        openat2(&dir, OsStr::from_bytes(below), PATH_ONLY, Mode::empty(), resolve)
+    }
+
+    fn cached(&self, relative: &str) -> Result<OwnedFd, Errno> {
+        self.open(relative, ResolveFlags::CACHED | ResolveFlags::NO_SYMLINKS)
+    }
+
+    /// Looks and takes the time it takes.
+    fn slow(&self, path: &str) -> Result<Seen, Why> {
+        let relative = relative(path)?;
+        match self.open(relative, ResolveFlags::NO_SYMLINKS) {
+            Ok(fd) => return self.found(fd.as_fd()),
+            Err(Errno::NOENT | Errno::NOTDIR) => return Ok(Seen::ABSENT),
+            Err(Errno::LOOP) => {}
+            Err(errno) => return Err(Why(format!("{path}: {}", words(errno)))),
+        }
+        // A link of procfs such as /proc/self leads each process elsewhere, and us to ourselves or
+        // to nowhere. What another link leads to is the same for all.
+        let through = |what: &str| Why(format!("{path}: a symbolic link leads {what}"));
+        let fd = self.open(relative, ResolveFlags::empty()).map_err(|errno| {
+            through(&format!("nowhere that the observer can follow: {}", words(errno)))
+        })?;
+        let seen = self.found(fd.as_fd())?;
+        let procfs = self.table.by_id(seen.mount).is_some_and(|it| it.file_system == b"proc");
+        if procfs && seen.place == Place::Below {
+            return Err(through("into procfs, which shows each process its own"));
+        }
+        Ok(seen)
+    }
+
+    /// Looks at what was found. Asking a file system for its type or its entries may block, so it
+    /// is the mount table that says which directory may be listed.
+    fn found(&self, fd: BorrowedFd<'_>) -> Result<Seen, Why> {
+        let seen = look(fd).map_err(|it| Why(words(it)))?;
+        let tmpfs = self.table.by_id(seen.mount).is_some_and(|it| it.file_system == b"tmpfs");
+        if tmpfs && seen.place == Place::MountPoint && seen.kind == Kind::Directory {
+            let empty = is_empty(fd).map_err(|it| Why(words(it)))?;
+            return Ok(if empty { Seen { kind: Kind::EmptyDirectory, ..seen } } else { seen });
+        }
+        Ok(seen)
+    }
+
+    fn open(&self, relative: &str, more: ResolveFlags) -> Result<OwnedFd, Errno> {
+        let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | more;
+        let path = if relative.is_empty() { "." } else { relative };
+        openat2(&self.root.dir, path, PATH_ONLY, Mode::empty(), resolve)
+    }
+}
+
+impl View<'_> {
+    /// What can be done to what was seen.
+    fn access(&self, path: &str, seen: Seen) -> Result<PathAccess, Why> {
+        if seen == Seen::ABSENT {
+            return Ok(PathAccess::Absent);
+        }
+        let mount = self
+            .table
+            .by_id(seen.mount)
+            .ok_or_else(|| Why(format!("{path}: its mount is not in the process's mount table")))?;
+        Ok(match (seen.place, seen.kind, mount.access) {
+            (Place::MountPoint, Kind::Null, _)
+            | (Place::MountPoint, Kind::EmptyDirectory, MountAccess::ReadOnly) => {
+                PathAccess::Masked
+            }
+            (_, _, MountAccess::ReadOnly) if self.is_pierced(path, mount) => PathAccess::Writable,
+            (_, _, MountAccess::ReadOnly) => PathAccess::ReadOnly,
+            (_, _, MountAccess::ReadWrite) => PathAccess::Writable,
+        })
+    }
+
+    /// Whether below a protected `path` the same kind of file system of the kernel is mounted
+    /// again for writing: what the outer mount protects could be changed through the inner.
+    fn is_pierced(&self, path: &str, protected: &Mount) -> bool {
+        let prefix = format!("{}/", path.trim_end_matches('/'));
+        self.table.iter().any(|inner| {
+            inner.access == MountAccess::ReadWrite
+                && inner.file_system == protected.file_system
+                && matches!(inner.file_system.as_slice(), b"proc" | b"sysfs")
+                && inner.point.starts_with(prefix.as_bytes())
+                && self.table.covering(self.mount, &inner.point).id == inner.id
+        })
+    }
+}
+
+/// The path from the root, without a slash at either end.
+fn relative(path: &str) -> Result<&str, Why> {
+    let inner = path.strip_prefix('/').map(|it| it.trim_matches('/'));
+    let plain = |it: &&str| {
+        !it.contains('\0')
+            && (it.is_empty() || it.split('/').all(|it| !matches!(it, "" | "." | "..")))
+    };
+    inner
+        .filter(plain)
+        .ok_or_else(|| Why(format!("`{}` is no plain absolute path", path.escape_debug())))
+}
+
+/// A mount point that is listed and not found says nothing about what is below it.
+fn not_absent(errno: Errno) -> Errno {
+    if errno == Errno::NOENT { Errno::STALE } else { errno }
+}
+
+const PATH_ONLY: OFlags = OFlags::PATH.union(OFlags::CLOEXEC);
+/// File systems that answer from the kernel's memory and ask nobody.
+const KERNELS_OWN: &[&[u8]] = &[b"proc", b"sysfs", b"tmpfs", b"devtmpfs", b"cgroup", b"cgroup2"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_plain_absolute_paths_are_looked_for() {
+        for (path, expected) in [
+            ("/proc/kcore", Some("proc/kcore")),
+            ("/proc/kcore/", Some("proc/kcore")),
+            ("//proc", Some("proc")),
+            ("/", Some("")),
+            ("", None),
+            ("proc", None),
+            ("/proc/../etc", None),
+            ("/proc/..", None),
+            ("/./proc", None),
+            ("/proc//kcore", None),
+            ("/a\0b", None),
+            ("/...", Some("...")),
+        ] {
+            assert_eq!(relative(path).ok(), expected, "{path:?}");
+        }
+    }
+}
