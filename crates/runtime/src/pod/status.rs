@@ -1,0 +1,126 @@
+//! What became of a pod, as its directory keeps it. Versioned: other builds read it.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The state of a pod.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// Of this format.
+    pub version: u32,
+    /// In the words of Kubernetes.
+    pub phase: Phase,
+    /// The supervisor's process id, to send signals to while its lock is held.
+    pub supervisor: i32,
+    /// When the pod was started, RFC 3339.
+    pub started_at: String,
+    /// Why the pod failed, if it did before its containers ran.
+    pub message: Option<String>,
+    /// Its containers, in the manifest's order.
+    pub containers: Vec<ContainerStatus>,
+}
+
+impl Status {
+    /// The version that this build writes.
+    pub const VERSION: u32 = 1;
+}
+
+/// A pod's phase.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub enum Phase {
+    /// Not all of its containers have started yet.
+    Pending,
+    /// At least one container runs or will run again.
+    Running,
+    /// All have ended with code 0.
+    Succeeded,
+    /// All have ended, one at least not with code 0.
+    Failed,
+    /// Its supervisor was killed: nobody knows how its containers ended.
+    Unknown,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pending => "Pending",
+            Self::Running => "Running",
+            Self::Succeeded => "Succeeded",
+            Self::Failed => "Failed",
+            Self::Unknown => "Unknown",
+        })
+    }
+}
+
+/// The state of a container.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ContainerStatus {
+    /// Its name in the manifest.
+    pub name: String,
+    /// What it does now.
+    pub state: ContainerState,
+    /// How often it was started again.
+    pub restarts: u32,
+}
+
+/// What a container does.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "is")]
+pub enum ContainerState {
+    /// Not yet, or not at the moment.
+    Waiting {
+        /// Why, in the words of Kubernetes (`CrashLoopBackOff`).
+        reason: String,
+    },
+    /// It runs.
+    Running {
+        /// Its first process, as the host numbers it.
+        pid: i32,
+        /// Since when, RFC 3339.
+        since: String,
+    },
+    /// It has ended.
+    Ended {
+        /// How.
+        exit: Exit,
+        /// When, RFC 3339.
+        at: String,
+    },
+}
+
+/// How a container ended.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Exit {
+    /// By itself, with this code.
+    Code(i32),
+    /// By this signal.
+    Signal(i32),
+    /// Nobody saw it.
+    Unknown,
+}
+
+impl Exit {
+    /// The code that a shell would show: 128 and the signal's number for a signal. `None` if nobody
+    /// knows.
+    pub const fn shell_code(self) -> Option<i32> {
+        match self {
+            Self::Code(code) => Some(code),
+            Self::Signal(signal) => Some(128 + signal),
+            Self::Unknown => None,
+        }
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Code(code) => write!(f, "exit code {code}"),
+            Self::Signal(signal) => write!(f, "signal {signal}"),
+            Self::Unknown => f.write_str("exit code unknown"),
+        }
+    }
+}

@@ -1,0 +1,330 @@
+//! One container of a pod, from its plan to its end.
+
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{
+    Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, pidfd_send_signal, waitid,
+};
+use stockade_abi::{Host, Reading};
+use stockade_confine::plan::Terminal;
+use stockade_confine::workload::Stdin;
+use stockade_confine::{Finding, Verdict, diff};
+
+use super::relay::{Flow, Log, Output, Source, Stream};
+use super::status::{ContainerState, ContainerStatus, Exit};
+use super::supervise::{ContainerToRun, Demand, NotStartedPod, PodToRun};
+use super::{PodDirectory, clock};
+use crate::cgroup::{self, CgroupPath};
+use crate::{
+    Created, Gate, Held, Hold, Join, PodFiles, PodNamespaces, Running, Site, Started, Streams, Tie,
+    create,
+};
+
+/// Where a pod's containers are made.
+pub(crate) struct Ground<'a> {
+    pub(crate) host: &'a Host,
+    pub(crate) directory: &'a PodDirectory,
+    pub(crate) cgroup: &'a CgroupPath,
+    pub(crate) scratch: &'a Path,
+    pub(crate) namespaces: Option<&'a PodNamespaces>,
+    pub(crate) output: Output,
+}
+
+/// A container and what it does now.
+pub(crate) struct Task<'a> {
+    pub(crate) to_run: &'a ContainerToRun,
+    pub(crate) running: Option<Running>,
+    pub(crate) exit: Option<Exit>,
+    pub(crate) again_at: Option<Instant>,
+    pub(crate) sources: Vec<Source>,
+    pub(crate) terminal: Option<OwnedFd>,
+    since: Instant,
+    started_at: String,
+    ended_at: String,
+    restarts: u32,
+    log: Log,
+    /// Keeps a pipe open that is a container's standard input and has no other writer.
+    kept_open: Option<OwnedFd>,
+    signalled: bool,
+}
+
+/// A container that stands at its first instruction, and what the kernel says of it.
+pub(crate) struct Proven {
+    held: Held,
+    pub(crate) findings: Vec<Finding>,
+}
+
+impl<'a> Task<'a> {
+    pub(crate) fn new(to_run: &'a ContainerToRun, directory: &PodDirectory) -> io::Result<Self> {
+        Ok(Self {
+            to_run,
+            running: None,
+            exit: None,
+            again_at: None,
+            sources: Vec::new(),
+            terminal: None,
+            since: Instant::now(),
+            started_at: String::new(),
+            ended_at: String::new(),
+            restarts: 0,
+            log: Log::open(&directory.join("logs").join(&to_run.name))?,
+            kept_open: None,
+            signalled: false,
+        })
+    }
+
+    /// Makes the container, holds it at its first instruction and reads it. Nothing of it has run.
+    pub(crate) fn prove(&mut self, ground: &Ground<'_>) -> Result<Proven, NotStartedPod> {
+        let name = self.to_run.name.clone();
+        let input = |error: io::Error| NotStartedPod::Files(name.clone(), error);
+        let mut created = self.create(ground).map_err(|why| why.of(&name))?;
+        if let Some(terminal) = created.take_terminal() {
+            let copy = terminal.try_clone().map_err(input)?;
+            self.sources.push(Source::new(copy, Stream::Out, ground.output, &name));
+            self.terminal = Some(terminal);
+        }
+        let held = match created.start(Hold::AtExec) {
+            Ok(Started::Held(held)) => held,
+            Ok(Started::Running(_)) => unreachable!("it was to be held"),
+            Err(why) => return Err(NotStartedPod::NotStarted(name, why)),
+        };
+        let filters = Reading::from(held.filters());
+        let pid = held.pid().cast_unsigned();
+        match stockade_observe::process_with_filters(pid, &self.to_run.questions, filters) {
+            Ok(seen) => Ok(Proven { held, findings: diff(&self.to_run.expected, &seen) }),
+            Err(gone) => {
+                held.kill().ok();
+                Err(NotStartedPod::NotSeen(name, gone.to_string()))
+            }
+        }
+    }
+
+    fn create(&mut self, ground: &Ground<'_>) -> Result<Created, Trouble> {
+        let name = &self.to_run.name;
+        let scratch = ground.scratch.join(name);
+        // What an earlier run of the container wrote is gone, as in a cluster.
+        crate::remove_scratch(&scratch)?;
+        DirBuilder::new().mode(0o700).recursive(true).create(&scratch)?;
+        let etc = ground.directory.join("etc");
+        let site = Site {
+            cgroups: &ground.host.cgroups,
+            cgroup: ground.cgroup.child(name).map_err(io::Error::other)?,
+            scratch,
+            pod_files: Some(PodFiles {
+                hosts: etc.join("hosts"),
+                hostname: etc.join("hostname"),
+                resolv_conf: etc.join("resolv.conf"),
+                shared_memory: ground.directory.join("shm"),
+            }),
+            join: ground.namespaces.map_or(Ok(Join::Nothing), PodNamespaces::to_join)?,
+            streams: self.streams(ground.output)?,
+            tie: Tie::DiesWithUs,
+            gate: Gate::Held,
+        };
+        create(&self.to_run.plan, &site).map_err(|failed| Trouble::Step(Box::new(failed)))
+    }
+
+    fn streams(&mut self, output: Output) -> io::Result<Streams> {
+        self.sources.clear();
+        self.kept_open = None;
+        if self.to_run.terminal == Terminal::New {
+            return Ok(Streams::Inherited);
+        }
+        let input = match (self.to_run.stdin, output) {
+            (Stdin::Null, _) => File::open("/dev/null")?.into(),
+            (Stdin::Open, Output::Shown | Output::ShownWithNames) => {
+                io::stdin().as_fd().try_clone_to_owned()?
+            }
+            (Stdin::Open, Output::Kept) => {
+                let (read, write) = pipe_with(PipeFlags::CLOEXEC)?;
+                self.kept_open = Some(write);
+                read
+            }
+        };
+        let (out_read, out) = pipe_with(PipeFlags::CLOEXEC)?;
+        let (err_read, err) = pipe_with(PipeFlags::CLOEXEC)?;
+        let name = &self.to_run.name;
+        self.sources.push(Source::new(out_read, Stream::Out, output, name));
+        self.sources.push(Source::new(err_read, Stream::Err, output, name));
+        Ok(Streams::Given([input, out, err]))
+    }
+
+    /// Lets a proven container run.
+    pub(crate) fn release(&mut self, proven: Proven) -> Result<(), NotStartedPod> {
+        let running = proven.held.release().map_err(|refused| {
+            NotStartedPod::NotSeen(self.to_run.name.clone(), refused.to_string())
+        })?;
+        self.running = Some(running);
+        self.exit = None;
+        self.again_at = None;
+        self.signalled = false;
+        self.since = Instant::now();
+        self.started_at = clock::now();
+        Ok(())
+    }
+
+    /// Takes what one of its streams has; a stream that is at its end is dropped.
+    pub(crate) fn relay(&mut self, index: usize) {
+        let flow = self.sources[index].take(&mut self.log);
+        if !matches!(flow, Ok(Flow::Open)) {
+            self.sources.remove(index);
+        }
+    }
+
+    /// Looks whether it has ended, and takes what it wrote last.
+    pub(crate) fn reap(&mut self, ground: &Ground<'_>) -> Option<Exit> {
+        let running = self.running.as_ref()?;
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        let exit = match waitid(WaitId::PidFd(running.pidfd.as_fd()), options) {
+            Ok(None) => return None,
+            Ok(Some(status)) => exit_of(&status),
+            Err(_) => Exit::Unknown,
+        };
+        self.running = None;
+        self.exit = Some(exit);
+        self.ended_at = clock::now();
+        // With the host's PID namespace its other processes outlive it; its cgroup knows them.
+        if let Ok(path) = ground.cgroup.child(&self.to_run.name) {
+            cgroup::kill_all(&ground.host.cgroups, &path, LEFTOVERS).ok();
+            cgroup::remove(&ground.host.cgroups, &path, LEFTOVERS).ok();
+        }
+        self.drain();
+        Some(exit)
+    }
+
+    fn drain(&mut self) {
+        while !self.sources.is_empty() {
+            if self.is_readable(0) {
+                self.relay(0);
+            } else {
+                let mut source = self.sources.remove(0);
+                source.flush(&mut self.log).ok();
+            }
+        }
+        self.terminal = None;
+        self.kept_open = None;
+    }
+
+    fn is_readable(&self, index: usize) -> bool {
+        use rustix::event::{PollFd, PollFlags, poll};
+        let mut fds = [PollFd::from_borrowed_fd(self.sources[index].fd(), PollFlags::IN)];
+        let now = rustix::time::Timespec { tv_sec: 0, tv_nsec: 0 };
+        matches!(poll(&mut fds, Some(&now)), Ok(1))
+    }
+
+    /// Waits longer before each start, up to five minutes; ten minutes of running forget that.
+    pub(crate) fn plan_restart(&mut self) {
+        if self.since.elapsed() > FORGET {
+            self.restarts = 0;
+        }
+        let factor = 1_u32.checked_shl(self.restarts.saturating_sub(1)).unwrap_or(u32::MAX);
+        let pause = match self.restarts {
+            0 => Duration::ZERO,
+            _ => FIRST_PAUSE.saturating_mul(factor).min(LONGEST_PAUSE),
+        };
+        self.restarts += 1;
+        self.again_at = Some(Instant::now() + pause);
+    }
+
+    /// Asks it to end. One whose first process does not handle the signal cannot hear it: the kernel
+    /// keeps unhandled signals from the first process of a PID namespace. It is killed.
+    pub(crate) fn ask_to_end(&mut self) {
+        let Some(running) = &self.running else { return };
+        let signal = self.to_run.stop_signal;
+        let deaf = !self.signalled && !handles(running.pid, signal);
+        let signal = if deaf { Signal::KILL } else { signal };
+        self.signalled = true;
+        pidfd_send_signal(&running.pidfd, signal).ok();
+    }
+
+    pub(crate) fn kill(&self) {
+        if let Some(running) = &self.running {
+            pidfd_send_signal(&running.pidfd, Signal::KILL).ok();
+        }
+    }
+
+    pub(crate) fn status(&self) -> ContainerStatus {
+        let state = match (&self.running, self.exit) {
+            (Some(running), _) => {
+                ContainerState::Running { pid: running.pid, since: self.started_at.clone() }
+            }
+            (None, Some(_)) if self.again_at.is_some() => {
+                ContainerState::Waiting { reason: "CrashLoopBackOff".to_owned() }
+            }
+            (None, Some(exit)) => ContainerState::Ended { exit, at: self.ended_at.clone() },
+            (None, None) => ContainerState::Waiting { reason: "ContainerCreating".to_owned() },
+        };
+        ContainerStatus { name: self.to_run.name.clone(), state, restarts: self.restarts }
+    }
+}
+
+impl Proven {
+    /// Says which findings forbid that it runs.
+    pub(crate) fn objections(&self, pod: &PodToRun) -> Vec<Finding> {
+        let objects = |finding: &&Finding| match &finding.verdict {
+            Verdict::Adjusted(_) => pod.adjusted == Demand::Exact,
+            Verdict::Unproven(_) => pod.unproven == Demand::Exact,
+            verdict => !verdict.is_acceptable(),
+        };
+        self.findings.iter().filter(objects).cloned().collect()
+    }
+
+    pub(crate) const fn pid(&self) -> i32 {
+        self.held.pid()
+    }
+
+    pub(crate) fn kill(self) {
+        self.held.kill().ok();
+    }
+}
+
+/// Why a container was not created.
+pub(crate) enum Trouble {
+    Files(io::Error),
+    Step(Box<crate::StepFailed>),
+}
+
+impl Trouble {
+    fn of(self, container: &str) -> NotStartedPod {
+        let container = container.to_owned();
+        match self {
+            Self::Files(error) => NotStartedPod::Files(container, error),
+            Self::Step(failed) => NotStartedPod::Step(container, failed),
+        }
+    }
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Files(error)
+    }
+}
+
+fn exit_of(status: &WaitIdStatus) -> Exit {
+    match (status.exit_status(), status.terminating_signal()) {
+        (Some(code), _) => Exit::Code(code),
+        (None, Some(signal)) => Exit::Signal(signal),
+        (None, None) => Exit::Unknown,
+    }
+}
+
+/// Whether a process has a handler for a signal; if that cannot be read, it is assumed to.
+fn handles(pid: i32, signal: Signal) -> bool {
+    let Some(pid) = Pid::from_raw(pid) else { return true };
+    let path = format!("/proc/{}/status", pid.as_raw_nonzero());
+    let Ok(text) = std::fs::read_to_string(path) else { return true };
+    let caught = text.lines().find_map(|it| it.strip_prefix("SigCgt:"));
+    let mask = caught.and_then(|it| u64::from_str_radix(it.trim(), 16).ok());
+    mask.is_none_or(|mask| mask >> (signal.as_raw() - 1) & 1 == 1)
+}
+
+const LEFTOVERS: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_secs(10);
+const LONGEST_PAUSE: Duration = Duration::from_secs(300);
+const FORGET: Duration = Duration::from_secs(600);

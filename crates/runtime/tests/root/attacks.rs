@@ -1,0 +1,3 @@
+//! to come
+use crate::Test;
+pub(crate) const ALL: &[Test] = &[];

@@ -1,0 +1,6 @@
+//! The project's own tools. `main` is a thin edge; what does the work, and what
+//! tests use, is here.
+
+pub mod tables;
+pub mod test;
+pub mod vm;
