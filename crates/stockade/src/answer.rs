@@ -23,7 +23,7 @@ pub(crate) enum Answer {
     /// The question was wrong.
     WrongQuestion,
     /// There is no answer.
-    NoAnswer,
+    Unanswered,
     /// The workload's own exit code.
     Workload(u8),
     /// We failed to start the workload.
@@ -41,7 +41,7 @@ impl Answer {
             Self::Yes => 0,
             Self::No => 1,
             Self::WrongQuestion => 2,
-            Self::NoAnswer => 3,
+            Self::Unanswered => 3,
             Self::Workload(code) => code,
             Self::NotStarted => 125,
             Self::NotExecutable => 126,
@@ -53,7 +53,7 @@ impl Answer {
     /// failures must not be taken for the workload's.
     pub(crate) const fn instead_of_a_workload(self) -> Self {
         match self {
-            Self::No | Self::WrongQuestion | Self::NoAnswer => Self::NotStarted,
+            Self::No | Self::WrongQuestion | Self::Unanswered => Self::NotStarted,
             Self::Yes
             | Self::Workload(_)
             | Self::NotStarted
@@ -98,7 +98,7 @@ impl Failure {
 
     /// There is no answer: something could not be read, reached or done.
     pub(crate) fn unanswered(what: impl fmt::Display) -> Self {
-        Self::new(Answer::NoAnswer, what)
+        Self::new(Answer::Unanswered, what)
     }
 
     /// The same failure with what to do about it.
@@ -140,7 +140,7 @@ mod tests {
             (Answer::Yes, 0),
             (Answer::No, 125),
             (Answer::WrongQuestion, 125),
-            (Answer::NoAnswer, 125),
+            (Answer::Unanswered, 125),
             (Answer::Workload(1), 1),
             (Answer::NotFound, 127),
             (Answer::NotExecutable, 126),

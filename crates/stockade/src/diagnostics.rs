@@ -3,12 +3,13 @@
 //! Knows how a person reads them, and not how they come about.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use stockade_confine::{Origin, Refusal, Warning};
 use stockade_spec::{ManifestError, Place, Severity};
 
-use crate::ui::{Ui, plain};
+use crate::ui::{Ui, is_unfit, plain};
 
 /// Something to be told about a manifest.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -112,7 +113,7 @@ impl Texts {
     pub(crate) fn tell(&self, all: &[Diagnostic], ui: &mut Ui) {
         let columns = ui.error_columns();
         for diagnostic in all {
-            ui.err(&self.draw(diagnostic, columns));
+            ui.err(&(self.draw(diagnostic, columns) + "\n\n"));
         }
     }
 
@@ -161,23 +162,35 @@ impl Texts {
     }
 }
 
-/// The lines of a text that a drawing shows, with the marked range in them.
-struct Excerpt<'a> {
-    text: &'a str,
-    range: std::ops::Range<usize>,
+/// The line of a text that a drawing shows, with the marked range in it.
+struct Excerpt {
+    text: String,
+    range: Range<usize>,
     line: usize,
 }
 
 /// Cuts the marked line out of its file: a renderer given all of a large file would count through
 /// it once for each mistake. Only the first line of a longer range is marked.
-fn excerpt(text: &str, range: std::ops::Range<usize>, line: usize) -> Option<Excerpt<'_>> {
+fn excerpt(text: &str, range: Range<usize>, line: usize) -> Option<Excerpt> {
     let before = text.get(..range.start)?;
     let start = before.rfind('\n').map_or(0, |it| it + 1);
     let end = text.get(range.start..)?.find('\n').map_or(text.len(), |it| range.start + it);
     let end = if text[start..end].ends_with('\r') { end - 1 } else { end };
     let first = range.start.min(end);
     let last = range.end.min(end).max(first);
-    Some(Excerpt { text: &text[start..end], range: first - start..last - start, line })
+
+    let mut shown = visible(text.get(start..first)?);
+    let first_shown = shown.len();
+    shown.push_str(&visible(text.get(first..last)?));
+    let last_shown = shown.len();
+    shown.push_str(&visible(text.get(last..end)?));
+    Some(Excerpt { text: shown, range: first_shown..last_shown, line })
+}
+
+/// The text without what the renderer lets through: it makes the ASCII control characters visible,
+/// but some terminals obey those from U+0080 on, too. One character for each, as the marks count.
+fn visible(text: &str) -> String {
+    text.chars().map(|it| if !it.is_ascii() && is_unfit(it) { '\u{fffd}' } else { it }).collect()
 }
 
 /// Columns for readers that have none.

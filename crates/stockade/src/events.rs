@@ -21,6 +21,8 @@ use crate::report::Container;
 pub(crate) enum Event {
     /// A container stands at its first instruction.
     Proven { pid: i32, container: Container },
+    /// All containers run.
+    Running,
     /// A container has ended.
     Ended { container: String, exit: Exit, again: bool },
     /// The pod did not start.
@@ -82,6 +84,10 @@ impl Watcher for Teller {
             Ok(()) => Permission::Given,
             Err(_) => Permission::Withheld,
         }
+    }
+
+    fn running(&mut self) {
+        self.tell(&Event::Running);
     }
 
     fn ended(&mut self, ended: &Ended<'_>) {

@@ -37,7 +37,8 @@ impl Roots {
     ///
     /// If one cannot be made, or is somebody else's.
     pub(crate) fn open(root: Option<&Path>) -> Result<Self, Failure> {
-        let roots = Self::locate(root, geteuid().as_raw(), |name| env::var_os(name).map(PathBuf::from))?;
+        let roots =
+            Self::locate(root, geteuid().as_raw(), |name| env::var_os(name).map(PathBuf::from))?;
         for path in [&roots.store, &roots.containers, &roots.run] {
             private_directory(path)?;
         }

@@ -281,7 +281,9 @@ fn check_namespace(pod: &Pod, asked: Option<&str>) -> Result<(), Failure> {
         (Some(said), Some(asked)) if said != asked => Err(Failure::question(format!(
             "the namespace from the provided object \"{}\" does not match the namespace \"{}\". \
              You must pass '--namespace={}' to perform this operation",
-            plain(said), plain(asked), plain(said),
+            plain(said),
+            plain(asked),
+            plain(said),
         ))),
         (_, _) => Ok(()),
     }
@@ -317,7 +319,8 @@ impl Told {
                 Reason::CreateContainerConfigError => absent.iter().any(|image| {
                     let container = image.as_str().trim_end_matches("image");
                     let field = path.strip_prefix(container);
-                    matches!(field, Some("command" | "workingDir")) || path.ends_with("runAsNonRoot")
+                    matches!(field, Some("command" | "workingDir"))
+                        || path.ends_with("runAsNonRoot")
                 }),
                 Reason::SysctlForbidden
                 | Reason::AppArmor
@@ -337,7 +340,7 @@ impl Told {
         if !refused.is_empty() {
             Err(Failure::Said(Answer::No))
         } else if !unanswered.is_empty() {
-            Err(Failure::Said(Answer::NoAnswer))
+            Err(Failure::Said(Answer::Unanswered))
         } else if !warnings.is_empty() && demands.adjusted == Demand::Refuse {
             Err(Failure::new(Answer::No, "a warning is a refusal under --strict"))
         } else {

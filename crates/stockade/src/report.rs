@@ -196,8 +196,7 @@ impl Container {
     ) -> Self {
         let found: BTreeMap<&Mechanism, &Finding> =
             findings.iter().map(|it| (&it.mechanism, it)).collect();
-        let all: BTreeSet<&Mechanism> =
-            declared.keys().chain(found.keys().copied()).collect();
+        let all: BTreeSet<&Mechanism> = declared.keys().chain(found.keys().copied()).collect();
         let line = |it: &Mechanism| Line::new(it, declared.get(it), found.get(it).copied());
         Self { name: name.to_owned(), mechanisms: all.into_iter().map(line).collect() }
     }

@@ -148,7 +148,8 @@ impl FromStr for KubernetesVersion {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || "write it as `1.NN`, for example `1.29`".to_owned();
-        let numbers = text.strip_prefix('v').unwrap_or(text).strip_prefix("1.").ok_or_else(wrong)?;
+        let numbers =
+            text.strip_prefix('v').unwrap_or(text).strip_prefix("1.").ok_or_else(wrong)?;
         let (minor, patch) = numbers.split_once('.').unwrap_or((numbers, "0"));
         let is_number = |it: &str| !it.is_empty() && it.bytes().all(|it| it.is_ascii_digit());
         if !is_number(minor) || !is_number(patch) {
@@ -260,8 +261,11 @@ fn feature_gate(text: &str) -> Result<Option<String>, Failure> {
             Ok(Some(format!("--feature-gates {name}=true is no longer needed: it is always on")))
         }
         ("AppArmor" | "AppArmorFields" | "SeccompDefault" | "Sysctls" | "ProcMountType", false) => {
-            Err(wrong("it is always on and cannot be turned off: to run a pod with less \
-                       confinement, declare that in its manifest".to_owned()))
+            Err(wrong(
+                "it is always on and cannot be turned off: to run a pod with less \
+                       confinement, declare that in its manifest"
+                    .to_owned(),
+            ))
         }
         (_, _) => Err(wrong("there is no such feature gate here".to_owned())),
     }

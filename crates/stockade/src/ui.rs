@@ -66,10 +66,12 @@ impl Ui {
     pub(crate) fn out(&mut self, text: &str) -> Result<(), Failure> {
         self.clear();
         let end = line_end(text);
-        write!(self.out, "{text}{end}").and_then(|()| self.out.flush()).map_err(|error| {
-            match error.kind() {
-                io::ErrorKind::BrokenPipe => Failure::Said(Answer::Yes),
-                _ => Failure::unanswered(format!("cannot write to standard output: {error}")),
+        let written = write!(self.out, "{text}{end}").and_then(|()| self.out.flush());
+        written.map_err(|error| {
+            if error.kind() == io::ErrorKind::BrokenPipe {
+                Failure::Said(Answer::Yes)
+            } else {
+                Failure::unanswered(format!("cannot write to standard output: {error}"))
             }
         })
     }
@@ -215,7 +217,8 @@ pub(crate) fn plain(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn is_unfit(character: char) -> bool {
+/// Whether a character does something to a terminal, or to the order in which its text is read.
+pub(crate) fn is_unfit(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')

@@ -201,7 +201,8 @@ fn node(pod: &Pod, host: &Host, args: &NodeArgs) -> Result<Node, Failure> {
             (*capabilities, NodeUserNamespace::NotNeeded, NodeMaking::Mknod)
         }
         Privilege::User { uid, gid, user_namespace: _ } => {
-            let own = single(*uid).zip(single(*gid)).map(|(uids, gids)| UserNamespace { uids, gids });
+            let own =
+                single(*uid).zip(single(*gid)).map(|(uids, gids)| UserNamespace { uids, gids });
             let own = own.ok_or_else(|| {
                 Failure::unanswered(format!("user {uid} and group {gid} cannot be mapped"))
             })?;

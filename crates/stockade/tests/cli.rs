@@ -2,6 +2,8 @@
 //!
 //! Nothing here starts a container.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::symlink;
@@ -91,7 +93,11 @@ fn help_and_version_are_answers_and_typos_are_wrong_questions() {
     for (arguments, code, parts) in [
         (&["--help"][..], 0, &["run", "image", "--root"][..]),
         (&["--version"], 0, &["stockade 0."]),
-        (&["run", "--help"], 0, &["--allowed-unsafe-sysctls", "--seccomp-profile-root", "--strict"]),
+        (
+            &["run", "--help"],
+            0,
+            &["--allowed-unsafe-sysctls", "--seccomp-profile-root", "--strict"],
+        ),
         (&["image", "ls"], 0, &["REPOSITORY"]),
         (&[], 2, &["Usage"]),
         (&["rnu"], 2, &["rnu"]),
@@ -187,7 +193,7 @@ spec:
     assert_says(&place.run(&["run", "pod.yaml"]), 125, &parts);
     let parts = ["--> <stdin>:10:7"];
     assert_says(&place.run_with(&["create", "-f", "-"], manifest, &[]), 2, &parts);
-    let parts = ["--> /dev/stdin:10:7"];
+    let parts = ["--> <stdin>:10:7"];
     assert_says(&place.run_with(&["create", "-f", "/dev/stdin"], manifest, &[]), 2, &parts);
     assert_eq!(place.pods(), Vec::<PathBuf>::new());
 }

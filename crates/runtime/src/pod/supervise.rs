@@ -94,6 +94,8 @@ pub trait Watcher {
     fn proven(&mut self, container: &str, pid: i32, findings: &[Finding]);
     /// All containers of the pod are proven; asked once, before any of them runs.
     fn may_run(&mut self) -> Permission;
+    /// All containers run, and the pod's status says so.
+    fn running(&mut self);
     /// A container has ended.
     fn ended(&mut self, ended: &Ended<'_>);
     /// A descriptor that hangs up when nobody listens any more; `None` if that does not matter.
@@ -215,6 +217,7 @@ pub fn supervise(
     supervisor.write_status(Phase::Pending)?;
     supervisor.start_all(watcher)?;
     supervisor.write_status(Phase::Running)?;
+    watcher.running();
     supervisor.wait(watcher)
 }
 

@@ -84,7 +84,16 @@ fn create(pod: &Prepared, roots: &Roots, ui: &mut Ui) -> Result<(), Failure> {
     let mut failure = Failure::unanswered("the pod's supervisor was killed before the pod ran");
     for event in listen(&events) {
         match event {
-            Event::Proven { container, pid: _ } => report.containers.push(container),
+            Event::Proven { container, pid: _ } => {
+                report.containers.push(container);
+                if report.containers.len() == resolved.containers.len() {
+                    let kept = report.to_json().map_err(Failure::unanswered)?;
+                    let written = directory.write_text("report.json", kept.as_bytes());
+                    written.map_err(Failure::unanswered)?;
+                    let_go(&events);
+                }
+            }
+            Event::Running => return ui.out(&format!("pod/{} created\n", pod.pod.name())),
             Event::NotStarted { message, unproven, exec_errno: _ } => {
                 if let Some(container) = unproven {
                     report.containers = vec![container];
@@ -94,12 +103,6 @@ fn create(pod: &Prepared, roots: &Roots, ui: &mut Ui) -> Result<(), Failure> {
                 break;
             }
             Event::Ended { .. } | Event::Over { .. } => break,
-        }
-        if report.containers.len() == resolved.containers.len() {
-            let kept = report.to_json().map_err(Failure::unanswered)?;
-            directory.write_text("report.json", kept.as_bytes()).map_err(Failure::unanswered)?;
-            let_go(&events);
-            return ui.out(&format!("pod/{} created\n", pod.pod.name()));
         }
     }
     supervisor.wait().map_err(Failure::unanswered)?;

@@ -93,7 +93,7 @@ fn attend(args: &Args, pod: &Prepared, launched: Launched, ui: &mut Ui) -> Resul
                     let_go(&events);
                 }
             }
-            Event::Ended { .. } => {}
+            Event::Running | Event::Ended { .. } => {}
             Event::NotStarted { message, unproven, exec_errno } => {
                 if let Some(container) = unproven {
                     report.containers = vec![container];

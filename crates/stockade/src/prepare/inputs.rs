@@ -13,12 +13,13 @@ pub(super) struct Text {
     pub(super) text: String,
 }
 
-/// Reads files, `-` (standard input) and directories (every `.yaml`, `.yml` and `.json` in them, by
+/// Reads files, `-` or `/dev/stdin` (standard input) and directories (every `.yaml`, `.yml` and `.json` in them, by
 /// name).
 pub(super) fn read(inputs: &[PathBuf]) -> Result<Vec<Text>, Failure> {
     let mut texts = Vec::new();
     for input in inputs {
-        if input.as_os_str() == "-" {
+        // By either name it is the descriptor that we have: the path needs `/proc` and a link.
+        if input.as_os_str() == "-" || input.as_os_str() == "/dev/stdin" {
             texts.push(text("<stdin>", io::stdin().lock())?);
         } else if input.is_dir() {
             for path in manifests(input)? {

@@ -90,7 +90,10 @@ fn short(from: &From) -> String {
 
 /// The last field of a path: `add[0]`, or the key of an annotation.
 fn last(path: &str) -> &str {
-    match path.strip_prefix("metadata.annotations[").or_else(|| path.split_once(".annotations[").map(|it| it.1)) {
+    match path
+        .strip_prefix("metadata.annotations[")
+        .or_else(|| path.split_once(".annotations[").map(|it| it.1))
+    {
         Some(key) => key.strip_suffix(']').unwrap_or(key),
         None => path.rsplit('.').next().unwrap_or(path),
     }
@@ -179,7 +182,8 @@ const GAP: &str = "   ";
 const DETAIL: &str = "    ";
 const LEAST: usize = 14;
 const NARROWEST: usize = 60;
-const OFF_TERMINAL: usize = 160;
+/// Off a terminal nothing is wrapped: a line is a line for whoever searches it.
+const OFF_TERMINAL: usize = 4096;
 
 #[cfg(test)]
 mod tests;

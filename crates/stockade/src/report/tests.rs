@@ -23,10 +23,7 @@ pub(super) fn sample() -> Report {
         (Mechanism::Identity, declared("uid 1000, gid 0", Origin::Declared(place))),
         (Mechanism::Seccomp, declared("localhost/chmod", Origin::Annotation(annotation))),
         (Mechanism::AppArmor, declared("unset", Origin::Default("none is declared"))),
-        (
-            Mechanism::Limits,
-            declared("256 processes", Origin::Node("--pod-max-pids".to_owned())),
-        ),
+        (Mechanism::Limits, declared("256 processes", Origin::Node("--pod-max-pids".to_owned()))),
     ]);
     Report {
         api_version: API_VERSION.to_owned(),
@@ -41,11 +38,8 @@ pub(super) fn sample() -> Report {
 }
 
 fn findings() -> Vec<Finding> {
-    let finding = |mechanism, seen: &str, verdict| Finding {
-        mechanism,
-        seen: seen.to_owned(),
-        verdict,
-    };
+    let finding =
+        |mechanism, seen: &str, verdict| Finding { mechanism, seen: seen.to_owned(), verdict };
     vec![
         finding(
             Mechanism::Sysctl("kernel.msgmax".to_owned()),
@@ -86,7 +80,8 @@ fn reports_survive_their_way() {
 
     let text = report.to_json().unwrap();
     assert_eq!(Report::from_json(&text), Ok(report));
-    for (from, to) in [("v1alpha1", "v9"), ("ConfinementReport", "Pod"), ("\"holds\"", "\"good\"")] {
+    for (from, to) in [("v1alpha1", "v9"), ("ConfinementReport", "Pod"), ("\"holds\"", "\"good\"")]
+    {
         assert!(Report::from_json(&text.replacen(from, to, 1)).is_err(), "{to}");
     }
 }

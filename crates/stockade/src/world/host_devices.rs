@@ -39,7 +39,10 @@ fn walk(
         let kind = found.file_type();
         let kind = if kind.is_dir() {
             // `pts`, `shm` and `mqueue` are mounts, and every container has its own.
-            if found.dev() == file_system && depth > 0 && !OWN.iter().any(|own| path == Path::new(own)) {
+            if found.dev() == file_system
+                && depth > 0
+                && !OWN.iter().any(|own| path == Path::new(own))
+            {
                 walk(&path, file_system, made_by, depth - 1, nodes)?;
             }
             continue;
@@ -50,7 +53,7 @@ fn walk(
         } else {
             continue;
         };
-        let Some(text) = path.to_str().filter(|it| *it != "/dev/console") else { continue };
+        let Some(text) = path.to_str().filter(|it| !TERMINALS.contains(it)) else { continue };
         nodes.push(DeviceNode {
             path: text.to_owned(),
             device: Some(Device { kind, major: major(found.rdev()), minor: minor(found.rdev()) }),
@@ -63,6 +66,8 @@ fn walk(
     Ok(())
 }
 
+/// A container's terminals are its own.
+const TERMINALS: [&str; 2] = ["/dev/console", "/dev/ptmx"];
 const OWN: [&str; 4] = ["/dev/pts", "/dev/shm", "/dev/mqueue", "/dev/fd"];
 const DEEPEST: u32 = 16;
 

@@ -7,32 +7,32 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// The binary under test.
-pub const STOCKADE: &str = env!("CARGO_BIN_EXE_stockade");
+pub(crate) const STOCKADE: &str = env!("CARGO_BIN_EXE_stockade");
 
 /// A root directory of its own for each test, with the busybox image under the names that the
 /// examples use. Whatever is left when it is dropped is removed.
-pub struct Place {
+pub(crate) struct Place {
     directory: tempfile::TempDir,
 }
 
 /// What a command answered.
 #[derive(Debug)]
-pub struct Answer {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Answer {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { directory: tempfile::tempdir().expect("a temporary directory") }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.directory.path().join(name)
     }
 
-    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         std::fs::create_dir_all(path.parent().expect("a parent")).expect("a directory");
         std::fs::write(&path, text).expect("a file");
@@ -40,7 +40,7 @@ impl Place {
     }
 
     /// Imports busybox as `name`.
-    pub fn import(&self, name: &str) {
+    pub(crate) fn import(&self, name: &str) {
         let archive = self.path("busybox.tar");
         if !archive.exists() {
             busybox_archive(&archive);
@@ -50,7 +50,7 @@ impl Place {
         assert_eq!(answer.code, 0, "{answer:?}");
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(STOCKADE);
         command.args(arguments);
         command.env("STOCKADE_ROOT", self.path("root")).env("NO_COLOR", "1");
@@ -58,11 +58,11 @@ impl Place {
         command
     }
 
-    pub fn stockade(&self, arguments: &[&str]) -> Answer {
+    pub(crate) fn stockade(&self, arguments: &[&str]) -> Answer {
         answer(self.command(arguments).output().expect("the binary runs"))
     }
 
-    pub fn stockade_reading(&self, arguments: &[&str], input: &str) -> Answer {
+    pub(crate) fn stockade_reading(&self, arguments: &[&str], input: &str) -> Answer {
         let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().expect("it runs");
         let mut stdin = child.stdin.take().expect("a pipe");
         stdin.write_all(input.as_bytes()).expect("it reads");
@@ -71,7 +71,7 @@ impl Place {
     }
 
     /// What pods have left: their directories, layers, cgroups and mounts.
-    pub fn leftovers(&self) -> Vec<String> {
+    pub(crate) fn leftovers(&self) -> Vec<String> {
         let mut all = Vec::new();
         for part in ["root/run/pods", "root/containers"] {
             all.extend(entries(&self.path(part)));
@@ -118,7 +118,7 @@ fn directories(path: &Path) -> Vec<String> {
 }
 
 /// An image made of Debian's static busybox, as `docker save` writes them.
-pub fn busybox_archive(path: &Path) {
+pub(crate) fn busybox_archive(path: &Path) {
     let program = std::fs::read("/bin/busybox").expect("busybox-static is installed");
     let mut layer = tar::Builder::new(Vec::new());
     for directory in ["bin/", "etc/", "tmp/", "root/"] {

@@ -42,9 +42,9 @@ pub(super) struct Line {
 pub(super) fn list(store: &Store) -> Result<Vec<Line>, Failure> {
     let line = |Listed { reference, config_digest, digests: _ }: Listed| {
         let familiar = reference.familiar();
-        let (name, digest) = familiar.split_once('@').map_or((&*familiar, None), |(name, digest)| {
-            (name, Some(digest))
-        });
+        let (name, digest) = familiar
+            .split_once('@')
+            .map_or((&*familiar, None), |(name, digest)| (name, Some(digest)));
         let suffix = reference.tag().map(|tag| format!(":{tag}")).unwrap_or_default();
         Line {
             repository: name.strip_suffix(&suffix).unwrap_or(name).to_owned(),

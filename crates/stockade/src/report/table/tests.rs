@@ -12,13 +12,13 @@ fn a_wide_reader_gets_one_line_for_each_mechanism() {
 pod/web  namespace default, restartPolicy unset, taken as Never: a pod in the foreground runs once
 
 container main
-MECHANISM              DECLARED          FROM                                                  KERNEL            VERDICT
-identity               uid 1000, gid 0   pod.yaml:12 runAsUser                                 uid 1000, gid 0   ok
-seccomp                localhost/chmod   pod.yaml:12 seccomp.security.alpha.kubernetes.io/pod  no filter         WEAKER
+MECHANISM              DECLARED          FROM                                                   KERNEL            VERDICT
+identity               uid 1000, gid 0   pod.yaml:12 runAsUser                                  uid 1000, gid 0   ok
+seccomp                localhost/chmod   pod.yaml:12 seccomp.security.alpha.kubernetes.io/pod   no filter         WEAKER
     the filter of `localhost/chmod` is missing
-AppArmor               unset             default                                               -                 -
-limits                 256 processes     node setting --pod-max-pids                           -                 -
-sysctl kernel.msgmax                                                                           1                 adjusted
+AppArmor               unset             default                                                -                 -
+limits                 256 processes     node setting --pod-max-pids                            -                 -
+sysctl kernel.msgmax                                                                            1                 adjusted
     declared as `1 2 3`";
     assert_eq!(drawn(&report, 200), expected);
 }
@@ -43,7 +43,7 @@ fn a_report_cannot_be_forged_from_within() {
     let text = drawn(&report, 200);
     assert!(text.contains("pod/a\\rb"));
     assert!(text.contains("x\\u{1b}[1A\\u{1b}[2Kforged\\nseccomp   ok"));
-    assert_eq!(text.lines().count(), 10);
+    assert_eq!(text.lines().count(), 11);
 }
 
 #[test]
