@@ -55,7 +55,7 @@ impl Call {
     ///
     /// The structure has the byte order of the calling architecture, which its audit number tells.
     pub fn word(&self, offset: u32) -> Option<u32> {
-        if offset % 4 != 0 {
+        if !offset.is_multiple_of(4) {
             return None;
         }
         let index = usize::try_from(offset / 4).ok()?;

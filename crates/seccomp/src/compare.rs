@@ -145,7 +145,8 @@ fn constants_of(rules: &Rules) -> Constants {
             for condition in list.iter().flat_map(|it| &it.conditions) {
                 let operator = condition.operator.on(Width::of(section.architecture));
                 for half in [Half::Low, Half::High] {
-                    let word = (argument_offset(audit_number, condition.argument, half) / 4) as usize;
+                    let word =
+                        (argument_offset(audit_number, condition.argument, half) / 4) as usize;
                     let shift = if half == Half::High { 32 } else { 0 };
                     match operator {
                         Operator::MaskedEqual { mask, value } => {
@@ -172,8 +173,14 @@ fn search(ours: &Filter<'_>, theirs: &Filter<'_>) -> Comparison {
     for architecture in Architecture::ALL {
         constants.value(1, architecture.audit_number());
     }
-    let mut search =
-        Search { ours, theirs, words: constants.candidates(), found: None, calls: 0, is_cut: false };
+    let mut search = Search {
+        ours,
+        theirs,
+        words: constants.candidates(),
+        found: None,
+        calls: 0,
+        is_cut: false,
+    };
 
     let mut numbers: BTreeSet<u32> = search.words[0].iter().copied().collect();
     for base in [0, syscalls::X32_BIT, 0x000F_0000] {
@@ -251,11 +258,8 @@ fn with_word(call: &Call, word: usize, value: u32) -> Call {
         _ => &mut call.arguments[(word - 4) / 2],
     };
     let value = u64::from(value);
-    *target = if is_high {
-        *target & 0xFFFF_FFFF | value << 32
-    } else {
-        *target & !0xFFFF_FFFF | value
-    };
+    *target =
+        if is_high { *target & 0xFFFF_FFFF | value << 32 } else { *target & !0xFFFF_FFFF | value };
     call
 }
 

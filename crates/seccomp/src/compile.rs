@@ -36,7 +36,9 @@ use tree::Range;
 #[non_exhaustive]
 pub enum CompileError {
     /// The kernel takes 4096 instructions.
-    #[error("the filter would have {instructions} instructions; the kernel takes {MAX_INSTRUCTIONS}")]
+    #[error(
+        "the filter would have {instructions} instructions; the kernel takes {MAX_INSTRUCTIONS}"
+    )]
     TooLong {
         /// How many there would be.
         instructions: usize,
@@ -96,8 +98,11 @@ impl<'a> Compiler<'a> {
             self.ranges(x32, X32_BIT, u32::MAX - 1, &mut ranges);
             self.ranges(native, u32::MAX, u32::MAX, &mut ranges);
         } else {
-            let wanted =
-                self.rules.architectures.iter().find(|it| it.architecture.audit_number() == audit_number);
+            let wanted = self
+                .rules
+                .architectures
+                .iter()
+                .find(|it| it.architecture.audit_number() == audit_number);
             self.ranges(wanted, 0, u32::MAX, &mut ranges);
         }
         let tree = tree::emit(&mut self.emitter, &ranges);

@@ -164,7 +164,11 @@ pub(crate) fn run(program: &Program, mut load: impl FnMut(u32) -> u32) -> (u32, 
     }
 }
 
-fn check_instruction(at: usize, instruction: &Instruction, length: usize) -> Result<(), BadProgram> {
+fn check_instruction(
+    at: usize,
+    instruction: &Instruction,
+    length: usize,
+) -> Result<(), BadProgram> {
     let Instruction { code, jt, jf, k } = *instruction;
     let left = length - at - 1;
     match code {

@@ -9,6 +9,10 @@
 use std::borrow::Cow;
 use std::fmt;
 
+mod string;
+
+use string::ENDS_RUN;
+
 /// The largest text that is read.
 pub(crate) const MAX_BYTES: usize = 1 << 20;
 
@@ -163,12 +167,6 @@ impl<'a> Reader<'a> {
         self.text.get(start..start + length)
     }
 
-    #[cold]
-    fn odd_string(&mut self) -> Result<Cow<'a, str>> {
-        self.expect(b'"', "expected a string")?;
-        self.escaped(self.at).map(Cow::Owned)
-    }
-
     /// The text of a number, checked.
     pub(crate) fn number(&mut self) -> Result<&'a str> {
         self.skip_blank();
@@ -283,81 +281,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn escaped(&mut self, start: usize) -> Result<String> {
-        let mut out = self.text[start..self.at].to_owned();
-        loop {
-            let run = self.at;
-            self.run();
-            out.push_str(&self.text[run..self.at]);
-            match self.peek() {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(out);
-                }
-                Some(b'\\') => {
-                    self.at += 1;
-                    out.push(self.escape()?);
-                }
-                Some(_) => return Err(self.error("control character in a string")),
-                None => return Err(self.error("the text ends within a string")),
-            }
-        }
-    }
-
-    /// Goes over what stands for itself in a string.
-    fn run(&mut self) {
-        let rest = &self.text.as_bytes()[self.at..];
-        let ends = |it: &u8| ENDS_RUN[usize::from(*it)];
-        self.at += rest.iter().position(ends).unwrap_or(rest.len());
-    }
-
-    fn escape(&mut self) -> Result<char> {
-        let Some(sign) = self.peek() else {
-            return Err(self.error("the text ends within a string"));
-        };
-        let simple = match sign {
-            b'"' | b'\\' | b'/' => char::from(sign),
-            b'b' => '\u{8}',
-            b'f' => '\u{c}',
-            b'n' => '\n',
-            b'r' => '\r',
-            b't' => '\t',
-            b'u' => return self.unicode(),
-            _ => return Err(self.error("unknown escape")),
-        };
-        self.at += 1;
-        Ok(simple)
-    }
-
-    fn unicode(&mut self) -> Result<char> {
-        let first = self.hex()?;
-        let code = if (0xD800..0xDC00).contains(&first) && self.text[self.at..].starts_with("\\u") {
-            self.at += 1;
-            let second = self.hex()?;
-            if !(0xDC00..0xE000).contains(&second) {
-                return Err(self.error("half a surrogate pair"));
-            }
-            0x10000 + ((first - 0xD800) << 10) + (second - 0xDC00)
-        } else {
-            first
-        };
-        char::from_u32(code).ok_or_else(|| self.error("half a surrogate pair"))
-    }
-
-    /// Four hexadecimal digits after the `u` at the reader's place.
-    fn hex(&mut self) -> Result<u32> {
-        let digits = self.text.get(self.at + 1..self.at + 5).filter(|it| {
-            it.bytes().all(|digit| digit.is_ascii_hexdigit())
-        });
-        match digits.and_then(|it| u32::from_str_radix(it, 16).ok()) {
-            Some(code) => {
-                self.at += 5;
-                Ok(code)
-            }
-            None => Err(self.error("expected four hexadecimal digits")),
-        }
-    }
-
     fn digits(&mut self) {
         while let Some(b'0'..=b'9') = self.peek() {
             self.at += 1;
@@ -405,61 +328,5 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The bytes that do not stand for themselves in a string.
-static ENDS_RUN: [bool; 256] = {
-    let mut ends = [false; 256];
-    let mut control = 0;
-    while control < 0x20 {
-        ends[control] = true;
-        control += 1;
-    }
-    ends[b'"' as usize] = true;
-    ends[b'\\' as usize] = true;
-    ends
-};
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(text: &str) -> Result<()> {
-        let mut reader = Reader::new(text)?;
-        reader.skip()?;
-        reader.end()
-    }
-
-    #[test]
-    fn what_is_not_json_is_named_with_its_place() {
-        for (text, expected) in [
-            ("{}", None),
-            (r#" {"a": [1, -2.5e+3, true, null, "\u00e9\ud83d\ude00\n"], "b": {}} "#, None),
-            ("", Some("1:1 the text ends where a value is expected")),
-            ("{\n  \"a\": 1,\n}", Some("3:1 nothing follows the comma")),
-            ("{\n  \"é\": ?}", Some("2:8 expected a value")),
-            ("[1 2]", Some("1:4 expected `,` or `]`")),
-            ("{\"a\" 1}", Some("1:6 expected `:`")),
-            ("{a: 1}", Some("1:2 expected a key in double quotes")),
-            ("[01]", Some("1:3 expected `,` or `]`")),
-            ("[1.]", Some("1:4 expected a digit")),
-            ("\"a\nb\"", Some("1:3 control character in a string")),
-            ("\"\\x\"", Some("1:3 unknown escape")),
-            ("\"\\ud800\"", Some("1:8 half a surrogate pair")),
-            ("\"\\u12é4\"", Some("1:3 expected four hexadecimal digits")),
-            ("{\"a\": 1", Some("1:8 the text ends here")),
-            ("\"abc", Some("1:5 the text ends within a string")),
-            ("{} {}", Some("1:4 nothing may follow the value")),
-        ] {
-            let found = read(text).err().map(|error| format!("{} {}", error.place, error.what));
-            assert_eq!(found.as_deref(), expected, "{text}");
-        }
-    }
-
-    #[test]
-    fn depth_and_size_are_bounded() {
-        let deep = "[".repeat(1_000_000);
-        assert_eq!(read(&deep).unwrap_err().what, "nested too deeply");
-        let large = format!("\"{}\"", "x".repeat(MAX_BYTES));
-        assert_eq!(read(&large).unwrap_err().what, "larger than 1 MiB");
-        assert_eq!(read(&format!("{}1{}", "[".repeat(32), "]".repeat(32))), Ok(()));
-    }
-}
+mod tests;

@@ -53,16 +53,21 @@ pub(crate) fn order(rules: Vec<Rule>, width: Width) -> Result<Vec<Rule>, Contrad
     }
     let chains: Vec<(usize, Vec<Node>)> = kept
         .into_iter()
-        .map(|index| (index, rules[index].conditions.iter().flat_map(|it| nodes(it, width)).collect()))
+        .map(|index| {
+            (index, rules[index].conditions.iter().flat_map(|it| nodes(it, width)).collect())
+        })
         .collect();
     let mut sorted = Vec::with_capacity(chains.len());
     sort(chains.iter().map(|(index, nodes)| (*index, nodes.as_slice())).collect(), &mut sorted);
     Ok(sorted.into_iter().map(|index| rules[index].clone()).collect())
 }
 
+/// A rule by its index, and the tests that are left of it.
+type Chain<'a> = (usize, &'a [Node]);
+
 /// Lays out one level of the tree and what hangs below each of its nodes.
-fn sort(chains: Vec<(usize, &[Node])>, sorted: &mut Vec<usize>) {
-    let mut level: Vec<(Node, Vec<(usize, &[Node])>)> = Vec::new();
+fn sort(chains: Vec<Chain<'_>>, sorted: &mut Vec<usize>) {
+    let mut level: Vec<(Node, Vec<Chain<'_>>)> = Vec::new();
     for (index, chain) in chains {
         let Some((node, rest)) = chain.split_first() else {
             sorted.push(index);
@@ -133,9 +138,7 @@ fn nodes(condition: &Condition, width: Width) -> Vec<Node> {
         Operator::Less(value) => (Kind::GreaterOrEqual, Class::Less, u64::MAX, value),
         Operator::LessOrEqual(value) => (Kind::Greater, Class::Less, u64::MAX, value),
         Operator::Greater(value) => (Kind::Greater, Class::Greater, u64::MAX, value),
-        Operator::GreaterOrEqual(value) => {
-            (Kind::GreaterOrEqual, Class::Greater, u64::MAX, value)
-        }
+        Operator::GreaterOrEqual(value) => (Kind::GreaterOrEqual, Class::Greater, u64::MAX, value),
     };
     let node = |half, kind| {
         let (mask, datum) = match half {
@@ -150,7 +153,11 @@ fn nodes(condition: &Condition, width: Width) -> Vec<Node> {
             vec![node(Half::High, kind), node(Half::Low, kind)]
         }
         (Width::Bits64, Kind::Greater | Kind::GreaterOrEqual) => {
-            vec![node(Half::High, Kind::Greater), node(Half::High, Kind::Equal), node(Half::Low, kind)]
+            vec![
+                node(Half::High, Kind::Greater),
+                node(Half::High, Kind::Equal),
+                node(Half::Low, kind),
+            ]
         }
     }
 }
@@ -175,13 +182,7 @@ mod tests {
             action: Action::Errno(Errno(index as u16)),
         });
         let sorted = order(rules.collect(), Width::Bits64)?;
-        Ok(sorted
-            .into_iter()
-            .map(|rule| match rule.action {
-                Action::Errno(errno) => errno.0,
-                other => panic!("{other}"),
-            })
-            .collect())
+        Ok(sorted.into_iter().map(|rule| rule.action.return_value() as u16).collect())
     }
 
     #[test]
@@ -210,6 +211,10 @@ mod tests {
         let long: Conditions<'_> = &[(0, Equal(5)), (1, Equal(1))];
         assert_eq!(ordered(&[short, short]), Err(Contradiction { first: 0, second: 1 }));
         assert_eq!(ordered(&[long, short]), Err(Contradiction { first: 0, second: 1 }));
-        assert_eq!(ordered(&[short, long]), Ok(vec![0]), "what is swallowed by an earlier one is dead");
+        assert_eq!(
+            ordered(&[short, long]),
+            Ok(vec![0]),
+            "what is swallowed by an earlier one is dead"
+        );
     }
 }

@@ -168,7 +168,9 @@ fn section(
                     (false, _) => {}
                 }
             }
-            if counts && let Some((outer, inner)) = multiplexed.as_ref().and_then(|it| it.get(*syscall)) {
+            if counts
+                && let Some((outer, inner)) = multiplexed.as_ref().and_then(|it| it.get(*syscall))
+            {
                 mentions.add(outer, Mention { rule: index, inner: Some(inner) });
             }
         }
@@ -246,7 +248,9 @@ fn normalize(conditions: &[Condition], inner: Option<NonZeroU8>, width: Width) -
         .iter()
         .filter(|it| inner.is_none() || it.argument != 0)
         .map(|it| Condition { argument: it.argument, operator: it.operator.on(width) })
-        .chain(inner.map(|it| Condition { argument: 0, operator: Operator::Equal(it.get().into()) }))
+        .chain(
+            inner.map(|it| Condition { argument: 0, operator: Operator::Equal(it.get().into()) }),
+        )
         .filter(|it| !it.operator.is_void())
         .collect();
     all.sort_by_key(|it| it.argument);

@@ -7,8 +7,8 @@ use common::{NAMES, TARGET, any_profile, any_rule, any_value};
 use proptest::prelude::*;
 use stockade_abi::{Architecture, syscalls};
 use stockade_seccomp::{
-    Action, Call, Comparison, Profile, Rules, check, compare, compare_with_rules, compile, evaluate,
-    interpret, resolve,
+    Action, Call, Comparison, Profile, Rules, check, compare, compare_with_rules, compile,
+    evaluate, interpret, resolve,
 };
 
 /// What a contradictory profile leaves: nothing.
@@ -30,14 +30,17 @@ fn any_call() -> impl Strategy<Value = Call> {
         Architecture::X86,
         Architecture::Aarch64,
     ]);
-    let near = (any_value(), 0..3u64).prop_map(|(value, by)| value.wrapping_add(by).wrapping_sub(1));
-    (architectures, numbers, prop::array::uniform6(near)).prop_map(|(architecture, number, arguments)| {
-        Call::new(architecture, number.unwrap_or(0)).with(arguments)
-    })
+    let near =
+        (any_value(), 0..3u64).prop_map(|(value, by)| value.wrapping_add(by).wrapping_sub(1));
+    (architectures, numbers, prop::array::uniform6(near)).prop_map(
+        |(architecture, number, arguments)| {
+            Call::new(architecture, number.unwrap_or(0)).with(arguments)
+        },
+    )
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(512))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn a_program_says_what_the_rules_say(
@@ -50,14 +53,6 @@ proptest! {
             let said = Action::from_return_value(interpret(&program, &call).unwrap());
             prop_assert_eq!(said, evaluate(&rules, &call), "{}", call);
         }
-    }
-
-    #[test]
-    fn no_call_anywhere_tells_them_apart(profile in any_profile(6, 2)) {
-        let Some(rules) = rules(&profile) else { return Ok(()) };
-        let program = compile(&rules).unwrap();
-        let found = compare_with_rules(&rules, &program).unwrap();
-        prop_assert!(!matches!(found, Comparison::Different(_)), "{found:?}");
     }
 
     /// Hundreds of conditional rules for one call: long jumps, and the plain form of the tests.
@@ -98,6 +93,46 @@ proptest! {
         }
     }
 
+    /// Whatever is done to a profile: an answer, in bounded time, and no panic.
+    #[test]
+    fn damaged_profiles_are_answered(
+        cuts in prop::collection::vec((any::<prop::sample::Index>(), 0..12usize, "[ -~é]{0,4}"), 1..6),
+    ) {
+        let mut text = WHOLE.to_owned();
+        for (at, length, insert) in cuts {
+            let start = at.index(text.len());
+            let end = (start + length).min(text.len());
+            if text.is_char_boundary(start) && text.is_char_boundary(end) {
+                text.replace_range(start..end, &insert);
+            }
+        }
+        match Profile::parse("p.json", &text) {
+            Ok(parsed) => {
+                if let Some(rules) = rules(&parsed.profile) {
+                    prop_assert!(compile(&rules).is_ok());
+                }
+            }
+            Err(errors) => {
+                prop_assert!(!errors.is_empty());
+                let lines = text.lines().count() as u32 + 1;
+                prop_assert!(errors.iter().all(|it| (1..=lines).contains(&it.place.line)));
+            }
+        }
+    }
+}
+
+proptest! {
+    // Each case looks at tens of thousands of calls.
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    #[test]
+    fn no_call_anywhere_tells_them_apart(profile in any_profile(6, 2)) {
+        let Some(rules) = rules(&profile) else { return Ok(()) };
+        let program = compile(&rules).unwrap();
+        let found = compare_with_rules(&rules, &program).unwrap();
+        prop_assert!(!matches!(found, Comparison::Different(_)), "{found:?}");
+    }
+
     #[test]
     fn a_changed_action_is_found_and_rated(profile in any_profile(6, 2), name in prop::sample::select(NAMES)) {
         let Some(mut rules) = rules(&profile) else { return Ok(()) };
@@ -124,3 +159,17 @@ proptest! {
         prop_assert_ne!(witness.ours, witness.theirs);
     }
 }
+
+/// Every field of the format.
+const WHOLE: &str = r#"{
+    "defaultAction": "SCMP_ACT_ERRNO", "defaultErrnoRet": 38, "defaultErrno": "ENOSYS",
+    "archMap": [{"architecture": "SCMP_ARCH_X86_64", "subArchitectures": ["SCMP_ARCH_X86"]}],
+    "flags": ["SECCOMP_FILTER_FLAG_LOG"], "listenerPath": "/run/\u00e9\n.sock", "listenerMetadata": "é",
+    "syscalls": [
+        {"names": ["read", "write"], "action": "SCMP_ACT_ALLOW", "comment": "", "args": null,
+         "includes": {}, "excludes": {"caps": ["CAP_BPF"], "arches": ["s390"], "minKernel": "4.8"}},
+        {"name": "clone", "action": "SCMP_ACT_TRACE", "errnoRet": 5,
+         "args": [{"index": 1, "value": 18446744073709551615, "valueTwo": 3, "op": "SCMP_CMP_MASKED_EQ"}]},
+        {"names": ["bpf"], "action": "SCMP_ACT_NOTIFY"}
+    ]
+}"#;

@@ -53,7 +53,11 @@ fn differences_come_with_a_witness() {
                 Comparison::Equal | Comparison::Undecided { .. } => None,
             };
             let name = said.map(|it| syscalls::name(Architecture::X86_64, it.call.number).unwrap());
-            assert_eq!(name.zip(said.map(Witness::verdict)), expected, "{ours} {theirs}: {found:?}");
+            assert_eq!(
+                name.zip(said.map(Witness::verdict)),
+                expected,
+                "{ours} {theirs}: {found:?}"
+            );
         }
     }
 }

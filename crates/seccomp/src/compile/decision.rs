@@ -280,9 +280,8 @@ struct Known<'a> {
 
 /// The answer to `test`, if what is known leaves only one.
 fn settled(known: Option<&Known<'_>>, test: &Test) -> Option<bool> {
-    let about = || {
-        std::iter::successors(known, |it| it.earlier).filter(|it| it.test.word == test.word)
-    };
+    let about =
+        || std::iter::successors(known, |it| it.earlier).filter(|it| it.test.word == test.word);
     let (mut least, mut most) = (0, u32::MAX);
     for Known { test: Test { mask, sign, k, .. }, answer, .. } in about() {
         match (sign, answer) {

@@ -49,7 +49,9 @@ impl Emitter {
     pub(super) fn load(&mut self, offset: u32, next: Target) -> Target {
         match next {
             Target::Return(_) => next,
-            Target::At(_) => self.before(Instruction { code: LD_ABS, jt: 0, jf: 0, k: offset }, next),
+            Target::At(_) => {
+                self.before(Instruction { code: LD_ABS, jt: 0, jf: 0, k: offset }, next)
+            }
         }
     }
 

@@ -31,7 +31,7 @@ pub(super) fn emit(emitter: &mut Emitter, ranges: &[Range]) -> Target {
 }
 
 /// Most single numbers in a block: each is an instruction on the way of those behind it.
-const MAX_SINGLES: u32 = 3;
+const MAX_SINGLES: u32 = 2;
 
 struct Block<'a> {
     usual: Target,
@@ -43,9 +43,8 @@ fn search(emitter: &mut Emitter, blocks: &[Block<'_>]) -> Target {
         [] => unreachable!("there is a range for every number"),
         [Block { usual, ranges }] => {
             let singles = ranges.iter().rev().filter(|it| it.target != *usual);
-            singles.fold(*usual, |otherwise, it| {
-                emitter.jump(JEQ_K, it.start, it.target, otherwise)
-            })
+            singles
+                .fold(*usual, |otherwise, it| emitter.jump(JEQ_K, it.start, it.target, otherwise))
         }
         _ => {
             let (left, right) = blocks.split_at(blocks.len() / 2);

@@ -172,7 +172,10 @@ impl ProfileErrorKind {
 }
 
 /// The candidate that differs from `word` in few letters, if there is one.
-pub(super) fn nearest(word: &str, candidates: impl Iterator<Item = &'static str>) -> Option<&'static str> {
+pub(super) fn nearest(
+    word: &str,
+    candidates: impl Iterator<Item = &'static str>,
+) -> Option<&'static str> {
     let limit = 1 + word.len() / 5;
     if word.len() > 64 {
         return None;

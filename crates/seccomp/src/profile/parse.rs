@@ -3,21 +3,20 @@
 //! One function per object of the format. A mistake in the syntax ends the reading, every other is
 //! noted and skipped over.
 
-use std::borrow::Cow;
-use std::fmt::Write as _;
-
 use stockade_abi::syscalls::Syscall;
-use stockade_abi::{Capability, CapabilitySet, Errno};
+use stockade_abi::{Capability, CapabilitySet};
 
 use super::error::nearest;
-use super::words::{self, ActionWord, OperatorWord};
+use super::words::{self, OperatorWord};
 use super::{
-    ArchitectureList, Listed, Name, Parsed, Place, Profile, ProfileError, ProfileErrorKind as Wrong,
-    ProfileRule, ProfileWarning, Selector,
+    ArchitectureList, Listed, Name, Parsed, Place, Profile, ProfileError,
+    ProfileErrorKind as Wrong, ProfileRule, ProfileWarning, Selector,
 };
-use crate::action::{Action, MAX_ERRNO};
+use crate::action::Action;
 use crate::condition::{Condition, Operator};
 use crate::json::{Kind, Mark, Reader, SyntaxError};
+
+mod pieces;
 
 pub(super) fn parse(file: &str, text: &str) -> Result<Parsed, Vec<ProfileError>> {
     let syntax = |error: SyntaxError| ProfileError {
@@ -27,8 +26,13 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Parsed, Vec<ProfileError>>
         kind: Wrong::Syntax(error.what),
     };
     let reader = Reader::new(text).map_err(|error| vec![syntax(error)])?;
-    let mut parser =
-        Parser { reader, path: Vec::new(), wrong: Vec::new(), odd: Vec::new(), unknown: Vec::new() };
+    let mut parser = Parser {
+        reader,
+        path: Vec::new(),
+        wrong: Vec::new(),
+        odd: Vec::new(),
+        unknown: Vec::new(),
+    };
     let profile = match parser.profile().and_then(|profile| parser.reader.end().map(|()| profile)) {
         Ok(profile) => profile,
         Err(error) => {
@@ -39,7 +43,8 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Parsed, Vec<ProfileError>>
     };
     match profile {
         Some(profile) if parser.wrong.is_empty() => {
-            let warn = |(place, path, kind)| ProfileWarning { file: file.to_owned(), place, path, kind };
+            let warn =
+                |(place, path, kind)| ProfileWarning { file: file.to_owned(), place, path, kind };
             Ok(Parsed { profile, warnings: parser.odd.into_iter().map(warn).collect() })
         }
         _ => Err(parser.errors(file)),
@@ -121,7 +126,8 @@ impl Parser<'_> {
         }
         let default_action = self.action(word, &number, "defaultErrno", "defaultErrnoRet");
         self.judge_unknown(default_action, &rules);
-        let asks = default_action == Action::Notify || rules.iter().any(|it| it.action == Action::Notify);
+        let asks =
+            default_action == Action::Notify || rules.iter().any(|it| it.action == Action::Notify);
         if asks && listener_path.is_none() {
             let place = self.reader.place(seen.mark);
             self.odd.push((place, "listenerPath".to_owned(), Wrong::NoListener));
@@ -196,7 +202,9 @@ impl Parser<'_> {
         })?;
         let Some(seen) = seen else { return Ok(None) };
         match (seen.has("name"), seen.has("names")) {
-            (true, true) => self.wrong(seen.mark, Wrong::Exclusive { first: "name", second: "names" }),
+            (true, true) => {
+                self.wrong(seen.mark, Wrong::Exclusive { first: "name", second: "names" })
+            }
             // A mistake may be why there is none.
             _ if names.is_empty() && self.wrong.len() == before => {
                 self.wrong(seen.mark, Wrong::NoNames);
@@ -262,8 +270,9 @@ impl Parser<'_> {
                 _ => {
                     let Some(text) = it.text()? else { return Ok(()) };
                     let version = text.split_once('.');
-                    selector.min_kernel = version
-                        .and_then(|(major, minor)| Some((major.parse().ok()?, minor.parse().ok()?)));
+                    selector.min_kernel = version.and_then(|(major, minor)| {
+                        Some((major.parse().ok()?, minor.parse().ok()?))
+                    });
                     if selector.min_kernel.is_none() {
                         it.wrong(mark, Wrong::BadKernelVersion { value: text });
                     }
@@ -277,9 +286,9 @@ impl Parser<'_> {
     fn capability(&mut self) -> Fatal<Option<Capability>> {
         let mark = self.reader.mark();
         let Some(text) = self.string()? else { return Ok(None) };
-        let known = text.strip_prefix("CAP_").and_then(|bare| {
-            Capability::ALL.iter().copied().find(|it| it.name() == bare)
-        });
+        let known = text
+            .strip_prefix("CAP_")
+            .and_then(|bare| Capability::ALL.iter().copied().find(|it| it.name() == bare));
         if known.is_none() {
             let word = text.into_owned();
             self.wrong(mark, Wrong::UnknownWord { what: "capability", word, nearest: None });
@@ -339,206 +348,6 @@ impl Parser<'_> {
             let found = (place, path, Wrong::UnknownSyscall { name, nearest });
             if tightens { self.wrong.push(found) } else { self.odd.push(found) }
         }
-    }
-
-    fn action(
-        &mut self,
-        word: ActionWord,
-        number: &Number,
-        first: &'static str,
-        second: &'static str,
-    ) -> Action {
-        if let (Some(named), Some(numeric), Some(mark)) = (number.named, number.numeric, number.mark)
-            && named != numeric
-        {
-            self.wrong(mark, Wrong::Exclusive { first, second });
-        }
-        let given = number.named.or(number.numeric);
-        let takes_number = matches!(word, ActionWord::Errno | ActionWord::Trace);
-        if let (Some(_), Some(mark), false) = (given, number.mark, takes_number) {
-            self.wrong(mark, Wrong::NoErrno);
-        }
-        let given = given.unwrap_or(1);
-        match word {
-            ActionWord::KillProcess => Action::KillProcess,
-            ActionWord::KillThread => Action::KillThread,
-            ActionWord::Trap => Action::Trap,
-            ActionWord::Errno => Action::Errno(Errno(given)),
-            ActionWord::Notify => Action::Notify,
-            ActionWord::Trace => Action::Trace(given),
-            ActionWord::Log => Action::Log,
-            ActionWord::Allow => Action::Allow,
-        }
-    }
-
-    fn errno_number(&mut self) -> Fatal<Option<u16>> {
-        Ok(self.integer(u64::from(MAX_ERRNO))?.map(|it| it as u16))
-    }
-
-    fn errno_name(&mut self) -> Fatal<Option<u16>> {
-        let mark = self.reader.mark();
-        let Some(name) = self.text()?.filter(|it| !it.is_empty()) else { return Ok(None) };
-        let found = Errno::from_name(&name).map(|it| it.0);
-        if found.is_none() {
-            self.wrong(mark, Wrong::UnknownWord { what: "error", word: name, nearest: None });
-        }
-        Ok(found)
-    }
-
-    /// Reads an object. `each` reads the value of one of `fields`, all else is noted as wrong.
-    /// `null` is an object without fields.
-    fn object(
-        &mut self,
-        fields: &'static [&'static str],
-        mut each: impl FnMut(&mut Self, &'static str, Mark) -> Fatal<()>,
-    ) -> Fatal<Option<Seen>> {
-        let mark = self.reader.mark();
-        let mut seen = Seen { mark, fields, bits: 0 };
-        if !self.expect(Kind::Object, "an object")? {
-            return Ok(None);
-        }
-        self.reader.enter_object()?;
-        let mut is_first = true;
-        let mut others: Vec<String> = Vec::new();
-        while let Some((key, mark)) = self.reader.next_key(&mut is_first)? {
-            let Some(index) = fields.iter().position(|it| *it == key) else {
-                let nearest = nearest(&key, fields.iter().copied());
-                let name = key.into_owned();
-                if others.contains(&name) {
-                    self.wrong(mark, Wrong::DuplicateField { name });
-                } else {
-                    self.wrong(mark, Wrong::UnknownField { name: name.clone(), nearest });
-                    others.push(name);
-                }
-                self.reader.skip()?;
-                continue;
-            };
-            if seen.bits >> index & 1 == 1 {
-                self.wrong(mark, Wrong::DuplicateField { name: fields[index].to_owned() });
-                self.reader.skip()?;
-                continue;
-            }
-            seen.bits |= 1 << index;
-            self.path.push(Segment::Field(fields[index]));
-            let value = self.reader.mark();
-            if self.reader.kind()? == Kind::Null {
-                // Go writes `null` for what is empty.
-                self.reader.word()?;
-            } else {
-                each(self, fields[index], value)?;
-            }
-            self.path.pop();
-        }
-        Ok(Some(seen))
-    }
-
-    /// Reads an array; elements that `each` finds wrong are left out.
-    fn list<T>(&mut self, mut each: impl FnMut(&mut Self) -> Fatal<Option<T>>) -> Fatal<Vec<T>> {
-        let mut all = Vec::new();
-        if !self.expect(Kind::Array, "an array")? {
-            return Ok(all);
-        }
-        self.reader.enter_array()?;
-        let mut is_first = true;
-        for index in 0.. {
-            if !self.reader.next_element(&mut is_first)? {
-                break;
-            }
-            self.path.push(Segment::Index(index));
-            if let Some(one) = each(self)? {
-                all.push(one);
-            }
-            self.path.pop();
-        }
-        Ok(all)
-    }
-
-    fn word<T: Copy>(
-        &mut self,
-        what: &'static str,
-        words: &'static [(&'static str, T)],
-    ) -> Fatal<Option<T>> {
-        let mark = self.reader.mark();
-        let Some(text) = self.string()? else { return Ok(None) };
-        let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
-        if found.is_none() {
-            let nearest = nearest(&text, words.iter().map(|(word, _)| *word));
-            self.wrong(mark, Wrong::UnknownWord { what, word: text.into_owned(), nearest });
-        }
-        Ok(found)
-    }
-
-    fn integer(&mut self, limit: u64) -> Fatal<Option<u64>> {
-        let mark = self.reader.mark();
-        if !self.expect(Kind::Number, "a number")? {
-            return Ok(None);
-        }
-        let text = self.reader.number()?;
-        let value = text.parse().ok().filter(|it| *it <= limit);
-        if value.is_none() {
-            self.wrong(mark, Wrong::OutOfRange { value: text.to_owned(), limit });
-        }
-        Ok(value)
-    }
-
-    fn text(&mut self) -> Fatal<Option<String>> {
-        Ok(self.string()?.map(Cow::into_owned))
-    }
-
-    /// Whether a value of that kind follows; if not, notes it and skips what is there.
-    fn expect(&mut self, kind: Kind, expected: &'static str) -> Fatal<bool> {
-        let mark = self.reader.mark();
-        if self.reader.kind()? == kind {
-            return Ok(true);
-        }
-        self.reader.skip()?;
-        self.wrong(mark, Wrong::WrongType { expected });
-        Ok(false)
-    }
-
-    fn wrong(&mut self, mark: Mark, kind: Wrong) {
-        let found = (self.reader.place(mark), self.path(), kind);
-        self.wrong.push(found);
-    }
-
-    fn odd(&mut self, mark: Mark, kind: Wrong) {
-        let found = (self.reader.place(mark), self.path(), kind);
-        self.odd.push(found);
-    }
-
-    fn path(&self) -> String {
-        let mut out = String::new();
-        for (index, segment) in self.path.iter().enumerate() {
-            let gap = if index == 0 { "" } else { "." };
-            let written = match segment {
-                Segment::Field(name) => write!(out, "{gap}{name}"),
-                Segment::Index(index) => write!(out, "[{index}]"),
-            };
-            written.expect("a String takes everything");
-        }
-        out
-    }
-
-    /// What is wrong, in the order of the text.
-    fn errors(&mut self, file: &str) -> Vec<ProfileError> {
-        let mut all = std::mem::take(&mut self.wrong);
-        all.sort_by_key(|(place, ..)| *place);
-        all.truncate(MAX_ERRORS);
-        all.into_iter()
-            .map(|(place, path, kind)| ProfileError { file: file.to_owned(), place, path, kind })
-            .collect()
-    }
-}
-
-impl<'a> Parser<'a> {
-    fn string(&mut self) -> Fatal<Option<Cow<'a, str>>> {
-        if let Some(text) = self.reader.simple_string() {
-            return Ok(Some(Cow::Borrowed(text)));
-        }
-        if !self.expect(Kind::String, "a string")? {
-            return Ok(None);
-        }
-        self.reader.string().map(Some)
     }
 }
 

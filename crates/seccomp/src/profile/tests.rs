@@ -20,7 +20,9 @@ fn with_rule(fields: &str) -> String {
 
 #[test]
 fn the_forms_of_the_wild_are_read() {
-    let old = parsed(r#"{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [ { "name": "chmod", "action": "SCMP_ACT_ERRNO" } ] }"#);
+    let old = parsed(
+        r#"{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [ { "name": "chmod", "action": "SCMP_ACT_ERRNO" } ] }"#,
+    );
     let [rule] = old.profile.rules.as_slice() else { panic!("{old:?}") };
     assert_eq!(rule.names, [Name::Known(Syscall::named("chmod").unwrap())]);
     assert_eq!((old.profile.default_action, rule.action), (Action::Allow, Action::EPERM));
@@ -49,7 +51,10 @@ fn the_forms_of_the_wild_are_read() {
     assert_eq!(profile.flags, [Flag::Log, Flag::WaitKillableRecv]);
     assert_eq!(profile.listener_path.as_deref(), Some("/run/ab.sock"));
     let ArchitectureList::Map(map) = &profile.architectures else { panic!("{profile:?}") };
-    assert_eq!(map[0], (Listed::Known(Architecture::X86_64), vec![Listed::Known(Architecture::X86)]));
+    assert_eq!(
+        map[0],
+        (Listed::Known(Architecture::X86_64), vec![Listed::Known(Architecture::X86)])
+    );
     assert_eq!(map[1], (Listed::Foreign("SCMP_ARCH_MIPS"), vec![]));
     let [first, second, third] = profile.rules.as_slice() else { panic!("{profile:?}") };
     assert_eq!(first.includes, Selector::default());
@@ -187,7 +192,10 @@ fn mistakes_have_a_place_and_a_path() {
 fn an_unknown_name_matters_only_where_it_tightens() {
     let loosens = parsed(&with_rule(r#""names": ["chmood"], "action": "SCMP_ACT_ALLOW""#));
     let [warning] = loosens.warnings.as_slice() else { panic!("{loosens:?}") };
-    assert_eq!(warning.to_string(), "p.json:1:61: syscalls[0].names[0]: unknown system call `chmood`");
+    assert_eq!(
+        warning.to_string(),
+        "p.json:1:61: syscalls[0].names[0]: unknown system call `chmood`"
+    );
     assert_eq!(warning.kind.hint().as_deref(), Some("did you mean `chmod`?"));
     // The default may stand behind the rules.
     let late = r#"{"syscalls": [{"names": ["raed"], "action": "SCMP_ACT_LOG"}], "defaultAction": "SCMP_ACT_ALLOW"}"#;
@@ -198,7 +206,9 @@ fn an_unknown_name_matters_only_where_it_tightens() {
 fn what_has_no_effect_is_told() {
     for (text, expected) in [
         (
-            with_rule(r#""names": ["clone"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 0, "value": 1, "valueTwo": 2, "op": "SCMP_CMP_MASKED_EQ"}]"#),
+            with_rule(
+                r#""names": ["clone"], "action": "SCMP_ACT_ALLOW", "args": [{"index": 0, "value": 1, "valueTwo": 2, "op": "SCMP_CMP_MASKED_EQ"}]"#,
+            ),
             "p.json:1:108: syscalls[0].args[0]: 0x2 has bits outside the mask 0x1; they do not count",
         ),
         (
@@ -229,6 +239,9 @@ fn all_mistakes_are_reported_in_order_but_no_flood() {
             "1:86 expected an array",
         ]
     );
-    let flood = format!(r#"{{"defaultAction": "SCMP_ACT_LOG", "flags": [{}"x"]}}"#, r#""x","#.repeat(100_000));
+    let flood = format!(
+        r#"{{"defaultAction": "SCMP_ACT_LOG", "flags": [{}"x"]}}"#,
+        r#""x","#.repeat(100_000)
+    );
     assert_eq!(Profile::parse("p", &flood).unwrap_err().len(), 100);
 }

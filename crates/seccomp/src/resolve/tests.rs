@@ -49,7 +49,8 @@ fn several_rules_for_one_call() {
     let if_5 = |action| rule("ioctl", action, &format!(r#", "args": [{}]"#, equal(0, 5)));
     let if_9 = |action| rule("ioctl", action, &format!(r#", "args": [{}]"#, equal(0, 9)));
     let both = rule("ioctl", "ALLOW", &format!(r#", "args": [{}, {}]"#, equal(0, 5), equal(1, 1)));
-    let either = rule("ioctl", "ALLOW", &format!(r#", "args": [{}, {}]"#, equal(0, 5), equal(0, 9)));
+    let either =
+        rule("ioctl", "ALLOW", &format!(r#", "args": [{}, {}]"#, equal(0, 5), equal(0, 9)));
     let always = |action| rule("ioctl", action, "");
     for (shows, rules, argument, expected) in [
         ("no rule", vec![], 5, "errno EPERM"),
@@ -58,8 +59,18 @@ fn several_rules_for_one_call() {
         ("one of two rules", vec![if_5("ALLOW"), if_9("LOG")], 9, "log"),
         ("conditions of a rule hold together", vec![both.clone()], 5, "errno EPERM"),
         ("the same argument twice means either", vec![either], 9, "allow"),
-        ("a rule without conditions hides earlier ones", vec![if_5("LOG"), always("ALLOW")], 5, "allow"),
-        ("a rule without conditions hides later ones", vec![always("ALLOW"), if_5("LOG")], 5, "allow"),
+        (
+            "a rule without conditions hides earlier ones",
+            vec![if_5("LOG"), always("ALLOW")],
+            5,
+            "allow",
+        ),
+        (
+            "a rule without conditions hides later ones",
+            vec![always("ALLOW"), if_5("LOG")],
+            5,
+            "allow",
+        ),
         ("the first without conditions counts", vec![always("LOG"), always("ALLOW")], 5, "log"),
         ("a rule with the default says nothing", vec![always("ERRNO"), if_5("ALLOW")], 5, "allow"),
         (
@@ -70,7 +81,8 @@ fn several_rules_for_one_call() {
         ),
         ("twice the same", vec![if_5("LOG"), if_5("LOG")], 5, "log"),
     ] {
-        let found = verdict(&X86_64, "ERRNO", &rules.join(", "), "ioctl", [argument, 0, 0, 0, 0, 0]);
+        let found =
+            verdict(&X86_64, "ERRNO", &rules.join(", "), "ioctl", [argument, 0, 0, 0, 0, 0]);
         assert_eq!(found, expected, "{shows}");
     }
     let found = verdict(&X86_64, "ERRNO", &both, "ioctl", [5, 1, 0, 0, 0, 0]);
@@ -95,7 +107,11 @@ fn arguments_have_the_width_of_the_architecture() {
 
 #[test]
 fn a_mask_without_bits_always_holds() {
-    let rules = rule("ioctl", "ALLOW", r#", "args": [{"index": 0, "value": 4294967296, "op": "SCMP_CMP_MASKED_EQ"}]"#);
+    let rules = rule(
+        "ioctl",
+        "ALLOW",
+        r#", "args": [{"index": 0, "value": 4294967296, "op": "SCMP_CMP_MASKED_EQ"}]"#,
+    );
     for (architecture, argument, expected) in [
         (Architecture::X86_64, 1 << 32, "errno EPERM"),
         (Architecture::X86_64, 5, "allow"),
@@ -165,7 +181,8 @@ fn architectures_beside_the_native_one() {
         (known(X86_64), vec![known(X86), known(X32)]),
         (known(Aarch64), vec![known(Arm)]),
     ]);
-    let listed = ArchitectureList::Listed(vec![known(X86), known(Arm), known(X86), Listed::Foreign("x")]);
+    let listed =
+        ArchitectureList::Listed(vec![known(X86), known(Arm), known(X86), Listed::Foreign("x")]);
     for (list, native, expected) in [
         (&ArchitectureList::Native, X86_64, vec![X86_64]),
         (&map, X86_64, vec![X86_64, X86, X32]),

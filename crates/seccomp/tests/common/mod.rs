@@ -105,5 +105,14 @@ pub(crate) fn any_profile(rules: usize, conditions: usize) -> impl Strategy<Valu
 /// Plain ones, some behind multiplexers, one that i386 has only there, one that x32 renumbers, and
 /// the largest.
 pub(crate) const NAMES: &[&str] = &[
-    "read", "write", "ioctl", "clone", "personality", "socket", "bind", "accept", "semop", "openat2",
+    "read",
+    "write",
+    "ioctl",
+    "clone",
+    "personality",
+    "socket",
+    "bind",
+    "accept",
+    "semop",
+    "openat2",
 ];

@@ -7,8 +7,9 @@
  *   arch <token>
  *   rule <action> <name> <count> { <argument> <operator> <a> <b> }
  *   end
+ *   number <token> <name>
  *
- * After each `end` writes a 32-bit count of instructions and the program to standard output, or
+ * To `number` it answers with the number that it knows, negative if none. After each `end` writes a 32-bit count of instructions and the program to standard output, or
  * the negative error of the first call that failed. A rule with the default action is left out, as
  * runc does.
  */
@@ -75,6 +76,10 @@ int main(void)
 			int added = seccomp_rule_add_array(context, action, number, count, arguments);
 			if (!error && added < 0)
 				error = added;
+		} else if (!strcmp(word, "number")) {
+			scanf("%" SCNx32 " %63s", &token, name);
+			answer(seccomp_syscall_resolve_name_arch(token, name));
+			fflush(stdout);
 		} else if (!strcmp(word, "end")) {
 			if (error < 0)
 				answer(error);
