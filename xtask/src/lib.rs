@@ -3,4 +3,5 @@
 
 pub mod tables;
 pub mod test;
+pub mod tidy;
 pub mod vm;

@@ -34,7 +34,8 @@ pub struct ProcessFacts {
     pub paths: BTreeMap<String, Reading<PathAccess>>,
     /// The value of each sysctl asked for, in the process's namespaces.
     pub sysctls: BTreeMap<String, Reading<String>>,
-    /// What the device controller allows for each device asked for.
+    /// What the device controller allows for each device asked for, and for those that its rules
+    /// name, where they can be listed.
     pub devices: BTreeMap<Device, Reading<DeviceAccess>>,
     /// The limits of its cgroup.
     pub limits: Reading<LimitFacts>,
@@ -252,6 +253,24 @@ impl DeviceRule {
             && self.major.is_none_or(|major| major == device.major)
             && self.minor.is_none_or(|minor| minor == device.minor)
     }
+
+    /// Devices that stand for all that the rule speaks of: where it leaves a number open, one of
+    /// nobody's.
+    pub fn examples(&self) -> impl Iterator<Item = Device> + use<> {
+        let major = self.major.unwrap_or(Self::NOBODYS.0);
+        let any = if self.major.is_some() { 0 } else { Self::NOBODYS.1 };
+        let minor = self.minor.unwrap_or(any);
+        [DeviceKind::Character, DeviceKind::Block]
+            .into_iter()
+            .filter({
+                let kind = self.kind;
+                move |it| kind.is_none_or(|kind| kind == *it)
+            })
+            .map(move |kind| Device { kind, major, minor })
+    }
+
+    /// Numbers that no device has.
+    pub const NOBODYS: (u32, u32) = (4000, 1);
 
     /// What an ordered list of rules allows for `device`; nothing is allowed before the first.
     pub fn evaluate(rules: &[Self], device: Device) -> DeviceAccess {

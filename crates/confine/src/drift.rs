@@ -190,3 +190,58 @@ pub fn diff(expected: &ProcessFacts, seen: &ProcessFacts) -> Vec<Finding> {
     findings.extend(mechanism::sysctls::compare(sysctls, &seen.sysctls));
     findings
 }
+
+#[cfg(test)]
+mod tests {
+    use stockade_abi::Reading;
+
+    use super::*;
+    use crate::testing::{host, model, resolved, secured, world};
+    use crate::{expect, plan, plan_pod};
+
+    #[test]
+    fn what_cannot_be_read_is_never_agreement_and_what_was_not_foretold_is_not_judged() {
+        let resolved = resolved(&secured("", ""), &world());
+        let (container, pod) = (&resolved.containers[0], &resolved.pod);
+        let made = plan_pod(pod, &host()).unwrap();
+        let plan = plan(container, pod, &host()).unwrap();
+        let expected = expect(container, pod, &host());
+        let seen = model::facts(made.as_ref(), &plan, &host(), &expected).unwrap();
+
+        let unread = ProcessFacts {
+            capabilities: Reading::unreadable("EACCES"),
+            apparmor: Reading::unreadable("EACCES"),
+            ..seen.clone()
+        };
+        let found = diff(&expected, &unread);
+        let told: Vec<String> = found
+            .iter()
+            .filter(|it| !it.verdict.is_acceptable())
+            .map(|it| format!("{}: {} ({})", it.mechanism, it.verdict, it.seen))
+            .collect();
+        assert_eq!(
+            told,
+            ["capabilities: could not tell (unreadable)", "AppArmor: could not tell (unreadable)"]
+        );
+
+        let silent = ProcessFacts { apparmor: Reading::unreadable("left open"), ..expected };
+        let found = diff(&silent, &unread);
+        assert!(found.iter().all(|it| it.mechanism != Mechanism::AppArmor));
+    }
+
+    #[test]
+    fn only_weaker_and_unknown_keep_a_container_from_running() {
+        let why = || "x".to_owned();
+        for (verdict, acceptable) in [
+            (Verdict::Holds, true),
+            (Verdict::Adjusted(why()), true),
+            (Verdict::Tighter(why()), true),
+            (Verdict::Different(why()), true),
+            (Verdict::Unproven(why()), true),
+            (Verdict::Weaker(why()), false),
+            (Verdict::Unreadable(why()), false),
+        ] {
+            assert_eq!(verdict.is_acceptable(), acceptable, "{verdict}");
+        }
+    }
+}

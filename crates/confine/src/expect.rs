@@ -105,3 +105,41 @@ pub fn render(container: &Container, pod: &PodConfinement) -> BTreeMap<Mechanism
 fn declared<T>(sourced: &Sourced<T>, words: impl Fn(&T) -> String) -> Declared {
     Declared { value: words(&sourced.value), origin: sourced.origin.clone() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{host, resolved, secured, world};
+
+    #[test]
+    fn every_mechanism_is_described_and_asked_about() {
+        let pod = secured("sysctls: [{name: net.ipv4.tcp_syncookies, value: \"1\"}]", "");
+        let resolved = resolved(&pod, &world());
+        let (container, pod) = (&resolved.containers[0], &resolved.pod);
+        let words: Vec<String> = render(container, pod)
+            .iter()
+            .map(|(mechanism, it)| format!("{mechanism}: {} [{}]", it.value, it.origin))
+            .collect();
+        assert_eq!(
+            words,
+            [
+                "identity: user 0, group 0, groups none [default: the image names no user, which means root]",
+                "capabilities: default set [default: the default set of containerd and Docker]",
+                "privilege escalation: escalation allowed [default: escalation is allowed unless the container forbids it]",
+                "seccomp: unconfined [default: no profile is declared, and the node has none by default]",
+                "AppArmor: unset [default: no profile is declared]",
+                "SELinux: unset [default: no context is declared]",
+                "namespaces: own mount pid net ipc uts cgroup [default: each pod has its own]",
+                "root filesystem: writable [default: writable unless the container forbids it]",
+                "guarded paths: 14 masked, 5 read-only [default: the kubelet's lists for `procMount: Default`]",
+                "devices: 9 standard devices, no others [default: the standard devices and pseudoterminals]",
+                "limits: none [default: no limits are declared]",
+                "hostname: p [default: the pod's name]",
+                &format!("sysctl net.ipv4.tcp_syncookies: 1 [{}]", pod.sysctls[0].origin),
+            ]
+        );
+        let asked = questions(&expect(container, pod, &host()));
+        assert_eq!(asked.sysctls, ["net.ipv4.tcp_syncookies"]);
+        assert_eq!((asked.paths.len(), asked.devices.len()), (19, 28));
+    }
+}

@@ -6,6 +6,9 @@
 //!                         └────── expect ──────▶ ProcessFacts ─ diff ─▶ Finding
 //! ```
 //!
+//! An OCI bundle is a second front door: [`from_bundle`] yields the same two halves of a container,
+//! its confinement and its workload, and from there on it is the same code.
+//!
 //! Everything here is a pure function. This crate never opens a file, reads a clock or makes a
 //! system call; what it needs to know about the node comes in as an argument ([`World`] for what a
 //! manifest means there, `Host` for what its kernel can do). `apply` (dotted) is
@@ -19,6 +22,7 @@
 //! What this crate does *not* know: policies (`stockade-admit`), YAML (`stockade-spec`), `/proc`
 //! (`stockade-observe`), and errno.
 
+mod bundle;
 mod command;
 mod container;
 mod drift;
@@ -33,12 +37,16 @@ mod resolve;
 mod scope;
 mod steps;
 mod support;
+#[cfg(test)]
+mod testing;
 pub mod workload;
 pub mod world;
 
+pub use bundle::{Bundled, from_bundle};
 pub use container::{
-    AppArmor, Confinement, Container, Devices, GuardedPaths, Identity, PodConfinement, Resolved,
-    RestartPolicy, Root, SeLinux, Seccomp, SeccompFilter, Sysctl, UserNamespace, Warning,
+    AppArmor, Confinement, Container, DevDirectory, Devices, GuardedPaths, Identity, Maker,
+    PodConfinement, Resolved, RestartPolicy, Root, SeLinux, Seccomp, SeccompFilter, Sysctl,
+    UserNamespace, Warning,
 };
 pub use drift::{Finding, Mechanism, Verdict, diff};
 pub use expect::{Declared, expect, questions, render};

@@ -75,6 +75,7 @@ pub enum RestartDefault {
 
 fn resolve_pod(pod: &Pod, world: &World, findings: &mut Findings) -> PodConfinement {
     let (namespaces, user_namespace) = namespaces::resolve_pod(pod, world);
+    namespaces::refuse_foreign(pod, user_namespace.as_ref(), findings);
     let hostname = hostname::resolve(pod, namespaces.value);
     PodConfinement {
         namespaces,
@@ -147,3 +148,6 @@ fn grace(pod: &Pod, spec: &k8s::PodSpec) -> Sourced<u64> {
 pub(crate) fn shared(pod: &PodConfinement) -> NamespaceSet {
     pod.namespaces.value
 }
+
+#[cfg(test)]
+mod tests;

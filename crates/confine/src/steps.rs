@@ -21,9 +21,9 @@ use crate::{Origin, Reason, Refusal};
 ///
 /// What this host cannot do.
 pub fn plan_pod(pod: &PodConfinement, host: &Host) -> Result<Option<Plan>, Vec<Refusal>> {
-    let PodConfinement { namespaces, maker, .. } = pod;
+    let namespaces = &pod.namespaces;
     let set = namespaces.value;
-    if set.is_empty() || *maker == Maker::Container {
+    if set.is_empty() || pod.maker == Maker::Container {
         return Ok(None);
     }
     let refusals = unavailable(set, &namespaces.origin, host);
@@ -269,7 +269,6 @@ fn unavailable(set: NamespaceSet, origin: &Origin, host: &Host) -> Vec<Refusal> 
 
 /// What this kernel, or these privileges, cannot put on a process.
 fn unenforceable(confinement: &Confinement, pod: &PodConfinement, host: &Host) -> Vec<Refusal> {
-    let Confinement { capabilities, seccomp, apparmor, selinux, .. } = confinement;
     let refuse = |reason, origin: &Origin, why: String, hint: Option<&str>| Refusal {
         reason,
         place: origin.place_or_self(),
@@ -278,13 +277,15 @@ fn unenforceable(confinement: &Confinement, pod: &PodConfinement, host: &Host) -
     };
     let mut all = Vec::new();
 
-    if let Some(why) = no_profile(&apparmor.value, host) {
-        all.push(refuse(Reason::AppArmor, &apparmor.origin, why.0, why.1));
+    if let Some(why) = no_profile(&confinement.apparmor.value, host) {
+        all.push(refuse(Reason::AppArmor, &confinement.apparmor.origin, why.0, why.1));
     }
+    let selinux = &confinement.selinux;
     if let (SeLinux::Context(_), LsmState::Inactive) = (&selinux.value, host.selinux) {
         let why = "SELinux is not active on this host".to_owned();
         all.push(refuse(Reason::Unsupported, &selinux.origin, why, None));
     }
+    let seccomp = &confinement.seccomp;
     if let Seccomp::Filter(_) = &seccomp.value
         && host.seccomp_actions.is_empty()
     {
@@ -293,6 +294,7 @@ fn unenforceable(confinement: &Confinement, pod: &PodConfinement, host: &Host) -
     }
     // In a user namespace of its own a process begins with all of them.
     if let (Privilege::Root { capabilities: ours }, None) = (&host.privilege, &pod.user_namespace) {
+        let capabilities = &confinement.capabilities;
         let sets = &capabilities.value;
         let wanted = sets.bounding.union(sets.permitted).union(sets.inheritable);
         let lacking = wanted.difference(*ours);
@@ -325,3 +327,6 @@ fn no_profile(profile: &AppArmor, host: &Host) -> Option<(String, Option<&'stati
     };
     Some((format!("Cannot enforce AppArmor: {why}"), None))
 }
+
+#[cfg(test)]
+mod tests;

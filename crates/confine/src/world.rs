@@ -145,3 +145,23 @@ pub fn references(pod: &Pod) -> References {
     all.profiles = seccomp::localhost_profiles(pod);
     all
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::pod;
+
+    #[test]
+    fn a_pod_refers_to_each_thing_once() {
+        let pod = pod("{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {
+            securityContext: {seccompProfile: {type: Localhost, localhostProfile: b.json}},
+            containers: [
+                {name: a, image: i, securityContext: {
+                    seccompProfile: {type: Localhost, localhostProfile: a.json}}},
+                {name: b, image: i},
+                {name: c, image: 'example.com/j@sha256:00'}]}}");
+        let References { images, profiles } = references(&pod);
+        assert!(images.iter().eq(["example.com/j@sha256:00", "i"]));
+        assert!(profiles.iter().eq(["a.json", "b.json"]));
+    }
+}

@@ -31,6 +31,8 @@ pub struct Created {
     pub(crate) channel: Option<Channel>,
     pub(crate) terminal: Option<OwnedFd>,
     pub(crate) later: Later,
+    /// Whether it came among processes that are not ours, and hides from them.
+    pub(crate) hides: bool,
     made: Made,
 }
 
@@ -63,6 +65,7 @@ pub fn create(plan: &Plan, site: &Site<'_>) -> Result<Created, StepFailed> {
         channel: Some(child.channel),
         terminal: None,
         later: Later(plan.clone()),
+        hides: child.hides,
         made,
     };
     match outcome {
@@ -91,10 +94,11 @@ impl Created {
     }
 
     /// Lets go of it: it goes on waiting, for a word through its [`Gate::Socket`]. With
-    /// [`Gate::Held`] nobody is left who could start it, and it ends.
-    pub fn leave(mut self) {
-        self.pidfd = None;
+    /// [`Gate::Held`] nobody is left who could start it, and it ends. Returns the process, which is
+    /// still our child.
+    pub fn leave(mut self) -> Option<OwnedFd> {
         self.made = Made::default();
+        self.pidfd.take()
     }
 
     pub(crate) fn keep(&mut self) {
@@ -155,6 +159,7 @@ pub(crate) struct Child {
     pub(crate) pid: Pid,
     pub(crate) pidfd: OwnedFd,
     pub(crate) channel: Channel,
+    pub(crate) hides: bool,
 }
 
 /// Does the host's steps and waits for the child's.
@@ -226,7 +231,7 @@ fn await_child(plan: &Plan, child: &Child, birth: usize) -> Result<Outcome, Step
             let index = usize::try_from(record.index).unwrap_or(usize::MAX);
             Err(StepFailed::new(plan, index, record.cause))
         }
-        Heard::Message(Message::Go | Message::Born(_), _) => {
+        Heard::Message(Message::Go | Message::Offer | Message::Born(_), _) => {
             Err(failed(Fault::told("the process said something that it cannot mean")))
         }
         Heard::Silence => {
@@ -271,7 +276,10 @@ fn bear(
         }
     };
     match born {
-        Born::Parent { pid, pidfd } => Ok(Child { pid, pidfd, channel: near }),
+        Born::Parent { pid, pidfd } => {
+            let hides = ready.outline.joins_processes();
+            Ok(Child { pid, pidfd, channel: near, hides })
+        }
         Born::Child => {
             // Our end must be the host's alone, or its end would not be heard.
             drop(near);

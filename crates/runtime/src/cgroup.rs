@@ -19,7 +19,7 @@ use thiserror::Error;
 
 pub(crate) use hierarchy::{Hierarchy, Version, hierarchies};
 pub(crate) use make::{Cgroup, Place, make, open};
-pub use members::{kill_all, processes, remove};
+pub use members::{kill_all, processes, remove, signal_all};
 
 /// Where a cgroup is, below the mount point of each hierarchy.
 ///

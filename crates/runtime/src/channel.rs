@@ -26,6 +26,8 @@ use crate::fault::Cause;
 pub(crate) enum Message {
     /// To the child: what you waited for is done; or: start.
     Go,
+    /// To the child: offer yourself to be held.
+    Offer,
     /// From an intermediate child: the real one, as seen from the host.
     Born(i32),
     /// From the child: created, waiting for the word.
@@ -157,6 +159,7 @@ impl Message {
     fn encode(&self) -> Vec<u8> {
         match self {
             Self::Go => vec![b'g'],
+            Self::Offer => vec![b'o'],
             Self::Waiting => vec![b'w'],
             Self::Finished => vec![b'e'],
             Self::Born(pid) => [&[b'b'][..], &pid.to_le_bytes()].concat(),
@@ -167,6 +170,7 @@ impl Message {
     fn decode(bytes: &[u8]) -> Option<Self> {
         match bytes {
             [b'g'] => Some(Self::Go),
+            [b'o'] => Some(Self::Offer),
             [b'w'] => Some(Self::Waiting),
             [b'e'] => Some(Self::Finished),
             [b'b', pid @ ..] => Some(Self::Born(i32::from_le_bytes(pid.try_into().ok()?))),
@@ -237,6 +241,7 @@ mod tests {
         let (one, other) = pair().unwrap();
         for message in [
             Message::Go,
+            Message::Offer,
             Message::Born(4_194_304),
             Message::Waiting,
             Message::Finished,

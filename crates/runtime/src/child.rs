@@ -238,6 +238,10 @@ impl Hands<'_> {
     fn await_word(&self) -> Done {
         match self.host.listen(None)? {
             Heard::Message(Message::Go, _) => Ok(()),
+            Heard::Message(Message::Offer, _) => {
+                stockade_sys::ptrace::offer()?;
+                self.await_word()
+            }
             Heard::Message(..) => Err(Fault::told("the host said something else than to go on")),
             // Nobody is left who could be told.
             Heard::Silence | Heard::Late => exit_now(OURS),

@@ -31,6 +31,7 @@ mod joiner;
 pub mod pod;
 mod prepare;
 mod proc;
+mod remove;
 mod root;
 pub mod sandbox;
 mod site;

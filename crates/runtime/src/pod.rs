@@ -16,11 +16,11 @@ mod relay;
 mod status;
 mod supervise;
 mod tasks;
+mod to_run;
 
 pub use directory::{PodDirectory, PodId, Pods, Vacancy};
 pub use end::{EndError, Patience, end};
 pub use relay::Output;
 pub use status::{ContainerState, ContainerStatus, Exit, Phase, Status};
-pub use supervise::{
-    ContainerToRun, Demand, Ended, Ending, NotStartedPod, Permission, PodToRun, Watcher, supervise,
-};
+pub use supervise::{Ended, Ending, Permission, Watcher, supervise};
+pub use to_run::{ContainerToRun, Demand, NotStartedPod, PodToRun};

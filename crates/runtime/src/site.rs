@@ -9,6 +9,7 @@ use stockade_abi::NamespaceKind;
 use stockade_abi::host::Cgroups;
 
 use crate::cgroup::CgroupPath;
+use crate::remove::remove_tree;
 
 /// Where a plan is carried out.
 #[derive(Debug)]
@@ -92,12 +93,7 @@ pub enum Gate {
 /// Those of removing files; that there is nothing is none.
 pub fn remove_scratch(scratch: &Path) -> io::Result<()> {
     for name in SCRATCH {
-        // By descriptor and without following links: what is in there was the container's to write
-        // (CVE-2017-1002102, CVE-2022-21658).
-        match std::fs::remove_dir_all(scratch.join(name)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
+        remove_tree(&scratch.join(name))?;
     }
     Ok(())
 }

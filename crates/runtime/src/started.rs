@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
-use rustix::process::{WaitIdStatus, geteuid};
+use rustix::process::{Pid, WaitIdStatus, geteuid};
 use stockade_abi::bpf::Program;
 use stockade_sys::ptrace::{Awaited, Purpose, Stopped, Tracee};
 use stockade_sys::{Calls, Refused};
@@ -92,7 +92,7 @@ impl Created {
         let channel = self.channel.take().ok_or(NotStarted::Ended(None))?;
         let tracee = match hold {
             Hold::No => None,
-            Hold::AtExec => Some(Tracee::seize(self.pid, Purpose::HoldAtExec)?),
+            Hold::AtExec => Some(self.trace(&channel)?),
         };
         channel.tell(&Message::Go)?;
 
@@ -112,6 +112,18 @@ impl Created {
                 tracee.kill()?;
                 Err(NotStarted::Late(PATIENCE))
             }
+        }
+    }
+
+    /// A process that hides among others, made without privilege, hides from us, too. It can offer
+    /// itself, which holds it no less.
+    fn trace(&self, channel: &Channel) -> Result<Tracee, NotStarted> {
+        match Tracee::seize(self.pid, Purpose::HoldAtExec) {
+            Err(refused) if refused.errno == NOT_PERMITTED && self.hides => {
+                channel.tell(&Message::Offer)?;
+                Ok(Tracee::accept(self.pid, PATIENCE)?)
+            }
+            seized => Ok(seized?),
         }
     }
 
@@ -181,6 +193,42 @@ impl Held {
 /// - [`NotStarted::Refused`] with `ENOENT` or `ECONNREFUSED`: nobody waits there.
 /// - [`NotStarted::Late`]: the program is not there yet.
 pub fn give_word(gate: &Path) -> Result<(), NotStarted> {
+    let channel = knock(gate)?;
+    channel.tell(&Message::Go)?;
+    hear_at_gate(&channel)
+}
+
+/// The same for a process that somebody else made, which is then held at its first instruction.
+pub(crate) fn give_word_and_hold(
+    gate: &Path,
+    pid: Pid,
+    pidfd: OwnedFd,
+) -> Result<Held, NotStarted> {
+    let channel = knock(gate)?;
+    let tracee = Tracee::seize(pid, Purpose::HoldAtExec)?;
+    if readable_within(pidfd.as_fd(), Duration::ZERO)? {
+        // The number may have been another's by the time it was seized.
+        return Err(NotStarted::Ended(None));
+    }
+    channel.tell(&Message::Go)?;
+    match tracee.wait_for_exec(PATIENCE)? {
+        Awaited::Stopped(stopped) => {
+            let pid = pid.as_raw_nonzero().get();
+            Ok(Held { stopped, running: Running { pid, pidfd } })
+        }
+        Awaited::Ended(status) => {
+            hear_at_gate(&channel)?;
+            Err(NotStarted::Ended(Some(status)))
+        }
+        Awaited::TimedOut(tracee) => {
+            tracee.kill()?;
+            Err(NotStarted::Late(PATIENCE))
+        }
+    }
+}
+
+/// Connects to the process that waits at a gate.
+fn knock(gate: &Path) -> Result<Channel, NotStarted> {
     let flags = SocketFlags::CLOEXEC;
     let socket =
         socket_with(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None).call("socket")?;
@@ -192,11 +240,10 @@ pub fn give_word(gate: &Path) -> Result<(), NotStarted> {
         let errno = rustix::io::Errno::PERM;
         return Err(Refused::from_rustix("connect (another user's gate)", errno).into());
     }
-    let channel = Channel::new(socket);
-    channel.tell(&Message::Go)?;
-    if !readable_within(channel.as_fd(), PATIENCE)? {
-        return Err(NotStarted::Late(PATIENCE));
-    }
+    Ok(Channel::new(socket))
+}
+
+fn hear_at_gate(channel: &Channel) -> Result<(), NotStarted> {
     match channel.listen(Some(PATIENCE))? {
         Heard::Silence => Ok(()),
         Heard::Late => Err(NotStarted::Late(PATIENCE)),
@@ -218,3 +265,4 @@ fn how(status: Option<&WaitIdStatus>) -> impl fmt::Display + use<> {
 /// How long the last steps may take. The program is read from the container's own file systems.
 const PATIENCE: Duration = Duration::from_secs(30);
 const GONE: stockade_abi::Errno = stockade_abi::Errno(3);
+const NOT_PERMITTED: stockade_abi::Errno = stockade_abi::Errno(1);

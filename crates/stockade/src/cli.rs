@@ -10,6 +10,7 @@ mod exec;
 mod get;
 mod image;
 mod logs;
+pub(crate) mod oci;
 mod run;
 
 use std::ffi::OsString;
@@ -42,6 +43,7 @@ enum Command {
     Get(get::Args),
     Image(image::Args),
     Logs(logs::Args),
+    Oci(oci::Args),
     Run(run::Args),
 }
 
@@ -97,6 +99,7 @@ impl Command {
             Self::Get(args) => get::run(args, globals, ui),
             Self::Image(args) => image::run(args, globals, ui),
             Self::Logs(args) => logs::run(args, globals, ui),
+            Self::Oci(args) => oci::run(args, globals, ui),
             Self::Run(args) => run::run(args, globals, ui),
         }
     }

@@ -92,11 +92,7 @@ impl Watcher for Teller {
 
     fn ended(&mut self, ended: &Ended<'_>) {
         let Ended { container, exit, again } = ended;
-        self.tell(&Event::Ended {
-            container: (*container).to_owned(),
-            exit: *exit,
-            again: *again,
-        });
+        self.tell(&Event::Ended { container: (*container).to_owned(), exit: *exit, again: *again });
     }
 
     fn leash(&self) -> Option<BorrowedFd<'_>> {

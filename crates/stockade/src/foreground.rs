@@ -61,9 +61,8 @@ pub(crate) fn forward_signals(supervisor: &Child) -> Result<Forwarding, Failure>
     let pid = i32::try_from(supervisor.id()).ok().and_then(Pid::from_raw);
     let pid = pid.ok_or_else(|| Failure::unanswered("the supervisor has no process id"))?;
     let pidfd = pidfd_open(pid, PidfdFlags::empty()).map_err(Failure::unanswered)?;
-    let watched =
-        stockade_sys::signals::block_and_watch(&[Signal::INT, Signal::TERM, Signal::HUP])
-            .map_err(Failure::unanswered)?;
+    let watched = stockade_sys::signals::block_and_watch(&[Signal::INT, Signal::TERM, Signal::HUP])
+        .map_err(Failure::unanswered)?;
     let reader = watched.as_fd().try_clone_to_owned().map_err(Failure::unanswered)?;
     std::thread::spawn(move || pass_on(&reader, &pidfd));
     Ok(Forwarding { _watched: watched })
@@ -72,10 +71,7 @@ pub(crate) fn forward_signals(supervisor: &Child) -> Result<Forwarding, Failure>
 fn pass_on(watched: &OwnedFd, supervisor: &OwnedFd) {
     use rustix::event::{PollFd, PollFlags, poll};
     loop {
-        let mut fds = [
-            PollFd::new(watched, PollFlags::IN),
-            PollFd::new(supervisor, PollFlags::IN),
-        ];
+        let mut fds = [PollFd::new(watched, PollFlags::IN), PollFd::new(supervisor, PollFlags::IN)];
         if poll(&mut fds, None).is_err() {
             continue;
         }

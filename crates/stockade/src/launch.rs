@@ -131,9 +131,8 @@ fn runnable(pod: &Prepared) -> &stockade_confine::Resolved {
 
 /// The pod's own network has the loopback addresses only.
 fn own_hosts(pod: &Prepared, hostname: &str) -> String {
-    let mut text = String::from(
-        "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n",
-    );
+    let mut text =
+        String::from("127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n");
     let spec = pod.pod.spec();
     let subdomain = spec.and_then(|it| it.subdomain.as_deref()).unwrap_or_default();
     if subdomain.is_empty() {

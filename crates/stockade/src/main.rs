@@ -14,21 +14,23 @@ mod diagnostics;
 mod events;
 mod foreground;
 mod launch;
-mod pods;
-mod signal;
-mod yaml;
 mod monitor;
 mod paths;
+mod pods;
 mod prepare;
 mod record;
 mod report;
 mod settings;
+mod signal;
 mod ui;
 mod world;
+mod yaml;
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
+
+use cli::oci;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -38,6 +40,7 @@ fn main() -> ExitCode {
             ExitCode::from(code.and_then(|it| u8::try_from(it).ok()).unwrap_or(NO_COMMAND))
         }
         Program::Monitor => monitor::run(&arguments[2..]),
+        Program::Oci => oci::main(arguments),
         Program::Stockade => cli::main(arguments),
     }
 }
@@ -49,6 +52,9 @@ enum Program {
     Toolbox,
     /// The process that keeps a pod; started by ourselves only, and not in any help.
     Monitor,
+    /// A container runtime for bundles, which engines call once for every step of a container's
+    /// life: it gets by without the rest of the command line.
+    Oci,
     /// What people call.
     Stockade,
 }
@@ -61,6 +67,10 @@ impl Program {
             Self::Toolbox
         } else if arguments.get(1).is_some_and(|it| it == "monitor") {
             Self::Monitor
+        } else if name == Some(OsStr::new(oci::ALONE))
+            || arguments.get(1).is_some_and(|it| it == "oci")
+        {
+            Self::Oci
         } else {
             Self::Stockade
         }
@@ -82,6 +92,9 @@ mod tests {
             (&["stockade", "run"], Program::Stockade),
             (&["stockade", "monitor"], Program::Monitor),
             (&["/touch/stockade", "touch"], Program::Stockade),
+            (&["stockade", "oci", "run"], Program::Oci),
+            (&["stockade", "--root", "/x", "oci"], Program::Stockade),
+            (&["/usr/bin/stockade-oci", "state"], Program::Oci),
             (&[], Program::Stockade),
         ] {
             let arguments: Vec<OsString> = arguments.iter().map(OsString::from).collect();

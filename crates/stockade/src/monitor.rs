@@ -79,7 +79,8 @@ fn keep(
 
 fn to_run(pod: &Prepared, orders: &Orders) -> Result<PodToRun, Failure> {
     let resolved = pod.runnable.resolved();
-    let uuid = std::fs::read_to_string("/proc/sys/kernel/random/uuid").map_err(Failure::unanswered)?;
+    let uuid =
+        std::fs::read_to_string("/proc/sys/kernel/random/uuid").map_err(Failure::unanswered)?;
     let uuid = uuid.trim();
     let cgroup: CgroupPath = format!("stockade/{uuid}").parse().map_err(Failure::unanswered)?;
 
@@ -94,9 +95,8 @@ fn to_run(pod: &Prepared, orders: &Orders) -> Result<PodToRun, Failure> {
             expected,
             terminal: container.workload.terminal,
             stdin: container.workload.stdin,
-            stop_signal: crate::signal::parse(signal).ok_or_else(|| {
-                Failure::question(format!("{signal:?} is not a signal"))
-            })?,
+            stop_signal: crate::signal::parse(signal)
+                .ok_or_else(|| Failure::question(format!("{signal:?} is not a signal")))?,
         });
     }
     let demand = |it| match it {
@@ -140,9 +140,7 @@ fn said(failure: &Failure) -> String {
 
 fn not_started(why: &NotStartedPod, directory: &PodDirectory, teller: &Teller) -> Event {
     let unproven = match why {
-        NotStartedPod::NotProven(container, findings) => {
-            Some(teller.report(container, findings))
-        }
+        NotStartedPod::NotProven(container, findings) => Some(teller.report(container, findings)),
         NotStartedPod::Taken
         | NotStartedPod::Supervisor(_)
         | NotStartedPod::Refused(_)
@@ -153,9 +151,10 @@ fn not_started(why: &NotStartedPod, directory: &PodDirectory, teller: &Teller) -
         | NotStartedPod::NotSeen(..)
         | NotStartedPod::Withheld => None,
     };
-    let exec_errno = match why {
-        NotStartedPod::NotStarted(_, NotStarted::Step(step)) => exec_errno(step),
-        _ => None,
+    let exec_errno = if let NotStartedPod::NotStarted(_, NotStarted::Step(step)) = why {
+        exec_errno(step)
+    } else {
+        None
     };
     let message = format!("pod {}: {why}", directory.id());
     Event::NotStarted { message, unproven, exec_errno: exec_errno.map(|it| it.0) }

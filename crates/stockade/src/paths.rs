@@ -45,6 +45,16 @@ impl Roots {
         Ok(roots)
     }
 
+    /// The directory of containers that were made from bundles. It is not made here.
+    ///
+    /// # Errors
+    ///
+    /// If there is no place for it.
+    pub(crate) fn bundles(root: Option<&Path>) -> Result<PathBuf, Failure> {
+        let variable = |name: &str| env::var_os(name).map(PathBuf::from);
+        Ok(Self::locate(root, geteuid().as_raw(), variable)?.run.join("oci"))
+    }
+
     /// Opens the image store.
     pub(crate) fn images(&self) -> Result<stockade_image::Store, Failure> {
         Ok(stockade_image::Store::open(&self.store)?)

@@ -98,5 +98,7 @@ pub(crate) fn said(directory: &PodDirectory) -> Result<Pod, Failure> {
     let document = record(directory)?.document;
     let parsed = parse(&document.file, &document.text);
     let pod = parsed.pods().nth(document.index).cloned();
-    pod.ok_or_else(|| Failure::unanswered(format!("the record of pod {} has no pod", directory.id())))
+    pod.ok_or_else(|| {
+        Failure::unanswered(format!("the record of pod {} has no pod", directory.id()))
+    })
 }

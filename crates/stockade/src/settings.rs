@@ -257,7 +257,12 @@ fn feature_gate(text: &str) -> Result<Option<String>, Failure> {
     };
     match (name, value) {
         // Upstream's gates for what this program does anyway.
-        ("AppArmor" | "AppArmorFields" | "SeccompDefault" | "Sysctls" | "ProcMountType", true) => {
+        ("SeccompDefault", true) => Ok(Some(
+            "--feature-gates SeccompDefault=true is no longer needed, and never turned it on: \
+             --seccomp-default does"
+                .to_owned(),
+        )),
+        ("AppArmor" | "AppArmorFields" | "Sysctls" | "ProcMountType", true) => {
             Ok(Some(format!("--feature-gates {name}=true is no longer needed: it is always on")))
         }
         ("AppArmor" | "AppArmorFields" | "SeccompDefault" | "Sysctls" | "ProcMountType", false) => {

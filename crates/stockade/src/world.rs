@@ -14,7 +14,9 @@ use rustix::system::uname;
 use stockade_abi::host::Privilege;
 use stockade_abi::{Architecture, CapabilitySet, Host, IdMap, IdRange};
 use stockade_confine::plan::NodeMaking;
-use stockade_confine::world::{ImageFacts, Node, NodeUserNamespace};
+use stockade_confine::world::{
+    ImageFacts, Legacy, LegacyUnconfined, Node, NodeUserNamespace, SeccompDefault,
+};
 use stockade_confine::{References, UserNamespace, World, references};
 use stockade_image::{Digest, Image, Lease, Reference, Store};
 use stockade_spec::{FieldPath, Place, Pod};
@@ -196,10 +198,27 @@ fn facts(image: &Image) -> ImageFacts {
 }
 
 fn node(pod: &Pod, host: &Host, args: &NodeArgs) -> Result<Node, Failure> {
-    let (capabilities, user_namespace, made_by) = match &host.privilege {
-        Privilege::Root { capabilities } => {
-            (*capabilities, NodeUserNamespace::NotNeeded, NodeMaking::Mknod)
-        }
+    let is_privileged =
+        pod.containers().any(|it| it.security_context.and_then(|it| it.privileged) == Some(true));
+    let made_by = match &host.privilege {
+        Privilege::Root { .. } => NodeMaking::Mknod,
+        Privilege::User { .. } => NodeMaking::Bind,
+    };
+    let devices = if is_privileged { host_devices::list(made_by)? } else { Vec::new() };
+    Ok(Node {
+        allowed_unsafe_sysctls: args.sysctls(),
+        seccomp_default: args.unset_seccomp(),
+        legacy: args.legacy(),
+        pod_pids_limit: args.pod_max_pids,
+        devices,
+        ..bare_node(host)?
+    })
+}
+
+/// The node without settings, which is all that matters to a bundle: that says everything itself.
+pub(crate) fn bare_node(host: &Host) -> Result<Node, Failure> {
+    let (capabilities, user_namespace) = match &host.privilege {
+        Privilege::Root { capabilities } => (*capabilities, NodeUserNamespace::NotNeeded),
         Privilege::User { uid, gid, user_namespace: _ } => {
             let own =
                 single(*uid).zip(single(*gid)).map(|(uids, gids)| UserNamespace { uids, gids });
@@ -207,24 +226,20 @@ fn node(pod: &Pod, host: &Host, args: &NodeArgs) -> Result<Node, Failure> {
                 Failure::unanswered(format!("user {uid} and group {gid} cannot be mapped"))
             })?;
             // Everything, over what belongs to the namespace.
-            let all = CapabilitySet::up_to(host.last_capability);
-            (all, NodeUserNamespace::Own(own), NodeMaking::Bind)
+            (CapabilitySet::up_to(host.last_capability), NodeUserNamespace::Own(own))
         }
     };
-    let is_privileged =
-        pod.containers().any(|it| it.security_context.and_then(|it| it.privileged) == Some(true));
-    let devices = if is_privileged { host_devices::list(made_by)? } else { Vec::new() };
     Ok(Node {
         kernel: host.kernel.clone(),
         architecture: Architecture::NATIVE,
         capabilities,
         last_cpu: host.last_cpu,
-        allowed_unsafe_sysctls: args.sysctls(),
-        seccomp_default: args.unset_seccomp(),
-        legacy: args.legacy(),
+        allowed_unsafe_sysctls: Vec::new(),
+        seccomp_default: SeccompDefault::Unconfined,
+        legacy: Legacy::Honoured { unconfined: LegacyUnconfined::Refused },
         hostname: uname().nodename().to_string_lossy().into_owned(),
-        pod_pids_limit: args.pod_max_pids,
-        devices,
+        pod_pids_limit: None,
+        devices: Vec::new(),
         user_namespace,
     })
 }

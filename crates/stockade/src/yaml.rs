@@ -51,17 +51,18 @@ fn block(text: &mut String, value: &Value, depth: usize, position: Position) {
                 block(text, item, depth + 1, Position::Dash);
             }
         }
-        other => {
+        Value::Null
+        | Value::Bool(_)
+        | Value::Number(_)
+        | Value::String(_)
+        | Value::Array(_)
+        | Value::Object(_) => {
             if position == Position::Key {
                 text.push(' ');
             }
-            match other {
-                Value::String(string) => text.push_str(&scalar(string)),
-                Value::Null
-                | Value::Bool(_)
-                | Value::Number(_)
-                | Value::Array(_)
-                | Value::Object(_) => text.push_str(&other.to_string()),
+            match value.as_str() {
+                Some(string) => text.push_str(&scalar(string)),
+                None => text.push_str(&value.to_string()),
             }
             text.push('\n');
         }

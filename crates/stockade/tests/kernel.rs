@@ -48,7 +48,10 @@ fn missing() -> Option<String> {
 const TESTS: &[(&str, fn())] = &[
     ("the_built_in_image_runs_confined", the_built_in_image_runs_confined),
     ("sysctls_without_permission_are_refused", sysctls_without_permission_are_refused),
-    ("sysctls_with_permission_are_set_in_the_pod_only", sysctls_with_permission_are_set_in_the_pod_only),
+    (
+        "sysctls_with_permission_are_set_in_the_pod_only",
+        sysctls_with_permission_are_set_in_the_pod_only,
+    ),
     ("strict_refuses_a_truncated_sysctl", strict_refuses_a_truncated_sysctl),
     ("the_seccomp_example_denies_chmod_only", the_seccomp_example_denies_chmod_only),
     ("apparmor_without_a_kernel_for_it_is_refused", apparmor_without_a_kernel_for_it_is_refused),
@@ -148,8 +151,7 @@ spec:
 fn the_seccomp_example_denies_chmod_only() {
     let place = Place::new();
     place.import("sotrustworthy:latest");
-    let profile =
-        r#"{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [ { "name": "chmod", "action": "SCMP_ACT_ERRNO" } ] }"#;
+    let profile = r#"{ "defaultAction": "SCMP_ACT_ALLOW", "syscalls": [ { "name": "chmod", "action": "SCMP_ACT_ERRNO" } ] }"#;
     place.write("profiles/chmod.json", profile);
     let profiles = place.path("profiles").display().to_string();
     for (annotation, profile) in [
@@ -173,7 +175,8 @@ spec:
       command: ["sh", "-c", "touch /tmp/x && echo made; chmod 600 /tmp/x; echo $?; cat /tmp/x && ls /tmp"]
 "#
         );
-        let answer = place.stockade_reading(&["run", "--seccomp-profile-root", &profiles, "-"], &text);
+        let answer =
+            place.stockade_reading(&["run", "--seccomp-profile-root", &profiles, "-"], &text);
         assert_eq!(answer.code, 0, "{answer:?}");
         assert_eq!(answer.out, "made\n1\nx\n", "{answer:?}");
         assert!(answer.err.contains("Operation not permitted"), "{}", answer.err);
@@ -249,7 +252,8 @@ fn detached_pods_in_the_words_of_kubectl() {
     assert!(answer.out.contains("capabilities"), "{answer:?}");
     eventually(|| place.stockade(&["logs", "sleeper"]).out == "up\n");
 
-    for arguments in [&["exec", "sleeper", "--", "id", "-u"][..], &["exec", "sleeper", "id", "-u"]] {
+    for arguments in [&["exec", "sleeper", "--", "id", "-u"][..], &["exec", "sleeper", "id", "-u"]]
+    {
         let answer = place.stockade(arguments);
         assert_eq!((answer.code, answer.out.as_str()), (0, "0\n"), "{answer:?}");
     }
@@ -286,11 +290,15 @@ fn a_killed_supervisor() {
     place.import("busybox");
     let text = pod("orphan", r#"command: ["sleep", "1000"]"#);
     assert_eq!(place.stockade_reading(&["create", "-f", "-"], &text).code, 0);
-    let status = place.write("unused", "").with_file_name("root/run/pods/default/orphan/status.json");
+    let status =
+        place.write("unused", "").with_file_name("root/run/pods/default/orphan/status.json");
     let status = std::fs::read_to_string(status).expect("a status");
     let number = |key: &str| {
         let (_, rest) = status.split_once(key).expect("the key");
-        rest.chars().skip_while(|it| !it.is_ascii_digit()).take_while(char::is_ascii_digit).collect::<String>()
+        rest.chars()
+            .skip_while(|it| !it.is_ascii_digit())
+            .take_while(char::is_ascii_digit)
+            .collect::<String>()
     };
     let (supervisor, container) = (number("\"supervisor\""), number("\"pid\""));
     std::process::Command::new("kill").args(["-9", &supervisor]).status().expect("kill");
@@ -340,11 +348,22 @@ fn bad_input_is_refused_with_its_line() {
     place.import("busybox");
     for (text, place_in_file, word) in [
         ("apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: [\n", "<stdin>:5:", "error"),
-        (&*pod("a", "securityContext: {readOnlyRootFileSystem: true}"), ":9:", "readOnlyRootFilesystem"),
+        (
+            &*pod("a", "securityContext: {readOnlyRootFileSystem: true}"),
+            ":9:",
+            "readOnlyRootFilesystem",
+        ),
         (&*pod("a", "securityContext: {privileged: \"yes\"}"), ":9:", "privileged"),
         (&*pod("a", "securityContext: {runAsUser: 5, runAsUser: 6}"), ":9:", "runAsUser"),
         (&*pod("a", "image: nothing-of-that-name"), ":9:", "image"),
-        (&*pod("a", "securityContext: {seccompProfile: {type: Localhost, localhostProfile: gone}}"), ":9:", "gone"),
+        (
+            &*pod(
+                "a",
+                "securityContext: {seccompProfile: {type: Localhost, localhostProfile: gone}}",
+            ),
+            ":9:",
+            "gone",
+        ),
         (&*pod("a", "securityContext: {capabilities: {drop: [NET_ADMINN]}}"), ":9:", "NET_ADMINN"),
     ] {
         let answer = place.stockade_reading(&["run", "--pull=never", "-"], text);
@@ -365,7 +384,8 @@ fn what_is_not_enforced_is_refused_by_name() {
         ("seLinuxOptions", "securityContext: {seLinuxOptions: {level: s0}}"),
         ("runtimeClassName", "runtimeClassName: kata"),
     ] {
-        let text = pod("a", "command: [\"true\"]").replace("spec:\n", &format!("spec:\n  {text}\n"));
+        let text =
+            pod("a", "command: [\"true\"]").replace("spec:\n", &format!("spec:\n  {text}\n"));
         let answer: Answer = place.stockade_reading(&["run", "-"], &text);
         assert_eq!(answer.code, 125, "{text}\n{answer:?}");
         assert!(answer.err.contains(field), "{text}\n{}", answer.err);
@@ -376,8 +396,10 @@ fn what_is_not_enforced_is_refused_by_name() {
 /// A pod of one container; `more` is its ninth line.
 fn pod(name: &str, more: &str) -> String {
     let image = if more.contains("image:") { "" } else { "    image: busybox\n" };
-    format!("apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\nspec:\n  containers:\n  - name: app\n{}    {more}\n",
-        if image.is_empty() { "    args: []\n" } else { image })
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata:\n  name: {name}\nspec:\n  containers:\n  - name: app\n{}    {more}\n",
+        if image.is_empty() { "    args: []\n" } else { image }
+    )
 }
 
 fn example(name: &str) -> String {

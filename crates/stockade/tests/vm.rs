@@ -132,7 +132,11 @@ fn cgroup_v2_and_privileged_pods() {
     assert!(!err(limited).contains("weaker"), "{limited:?}");
     assert_eq!(privileged.exit, Exit::Code(0), "{privileged:?}");
     let lines: Vec<&str> = out(privileged).lines().collect();
-    assert_eq!(lines, ["CapEff:\t000001ffffffffff", "Seccomp:\t0", "writable", "read"], "{privileged:?}");
+    assert_eq!(
+        lines,
+        ["CapEff:\t000001ffffffffff", "Seccomp:\t0", "writable", "read"],
+        "{privileged:?}"
+    );
     let empty = "/run/stockade/pods:\n\n/var/lib/stockade/containers:\n";
     assert_eq!(out(left), empty, "nothing is left: {left:?}");
 }

@@ -11,7 +11,7 @@ use std::fmt;
 use stockade_abi::NamespaceKind;
 use stockade_abi::host::Kernel;
 use stockade_confine::world::Legacy;
-use stockade_confine::{Reason, Refusal, Resolved, World, dotted_sysctl};
+use stockade_confine::{Origin, Reason, Refusal, Resolved, Sourced, Sysctl, World, dotted_sysctl};
 use stockade_spec::{FieldPath, Place, Pod};
 
 pub(crate) fn check(pod: &Pod, resolved: &Resolved, world: &World) -> Vec<Refusal> {
@@ -32,8 +32,8 @@ pub(crate) fn check(pod: &Pod, resolved: &Resolved, world: &World) -> Vec<Refusa
         }
     };
     let shares = |kind| !resolved.pod.namespaces.value.contains(kind);
-    let first = sysctls.iter().find_map(|it| {
-        let name = it.value.name.as_str();
+    let first = sysctls.iter().enumerate().find_map(|(index, it)| {
+        let name = name_at(pod, index, it, minor);
         let why = list.refuses(name, &shares)?;
         let mut refusal = refusal(it.origin.place_or_self(), format!("forbidden sysctl: {why}"));
         if list.namespace_of(name).is_none() && namespace(name, minor).is_some() {
@@ -44,6 +44,24 @@ pub(crate) fn check(pod: &Pod, resolved: &Resolved, world: &World) -> Vec<Refusa
         Some(refusal)
     });
     first.into_iter().collect()
+}
+
+/// The name as a node of that version reads it: with slashes as they are before it knew them.
+fn name_at<'a>(pod: &'a Pod, index: usize, sysctl: &'a Sourced<Sysctl>, minor: u32) -> &'a str {
+    let resolved = sysctl.value.name.as_str();
+    match &sysctl.origin {
+        // Those of the field come first, and all of them.
+        Origin::Declared(_) if minor < SLASHES_SINCE => {
+            let context = pod.spec().and_then(|it| it.security_context.as_ref());
+            let declared = context.and_then(|it| it.sysctls.as_ref());
+            declared.and_then(|it| it.get(index)).map_or(resolved, |it| it.name.as_str())
+        }
+        Origin::Declared(_)
+        | Origin::Annotation(_)
+        | Origin::Image(_)
+        | Origin::Node(_)
+        | Origin::Default(_) => resolved,
+    }
 }
 
 const fn refusal(place: Place, why: String) -> Refusal {
@@ -62,7 +80,12 @@ pub struct Allowlist {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum BadPattern {
     /// Not of the form of a sysctl name or pattern.
-    Malformed(String),
+    Malformed {
+        /// The pattern as given.
+        pattern: String,
+        /// The form that the node's version takes.
+        regex: &'static str,
+    },
     /// Not known to belong to a namespace: to set it in a pod would set it on the host.
     NotNamespaced {
         /// As upstream's message of that version quotes it.
@@ -84,9 +107,9 @@ pub enum Singular {
 impl fmt::Display for BadPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Malformed(text) => write!(
+            Self::Malformed { pattern, regex } => write!(
                 f,
-                "sysctl {text:?} must have at most 253 characters and match regex {REGEX}"
+                "sysctl {pattern:?} must have at most 253 characters and match regex {regex}"
             ),
             Self::NotNamespaced { shown, singular: Singular::Yes } => {
                 write!(f, "the sysctl {shown:?} are not known to be namespaced")
@@ -121,9 +144,11 @@ impl Allowlist {
 
     fn add(&mut self, pattern: &str) -> Result<(), BadPattern> {
         if !is_pattern(pattern, self.minor) {
-            return Err(BadPattern::Malformed(pattern.to_owned()));
+            let regex = if self.minor >= SLASHES_SINCE { REGEX } else { REGEX_WITHOUT_SLASHES };
+            return Err(BadPattern::Malformed { pattern: pattern.to_owned(), regex });
         }
-        let name = if self.minor >= 23 { dotted_sysctl(pattern) } else { pattern.to_owned() };
+        let name =
+            if self.minor >= SLASHES_SINCE { dotted_sysctl(pattern) } else { pattern.to_owned() };
         let (text, is_prefix) = match name.strip_suffix('*') {
             Some(prefix) => (prefix, true),
             None => (name.as_str(), false),
@@ -180,7 +205,7 @@ impl Allowlist {
 
 /// Segments as in a sysctl name; the last may end in `*`, or be only that.
 fn is_pattern(pattern: &str, minor: u32) -> bool {
-    let separators: &[char] = if minor >= 23 { &['.', '/'] } else { &['.'] };
+    let separators: &[char] = if minor >= SLASHES_SINCE { &['.', '/'] } else { &['.'] };
     let letter = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit();
     let inner = |it: char| letter(it) || it == '-' || it == '_';
     let name = |it: &str| it.starts_with(letter) && it.ends_with(letter) && it.chars().all(inner);
@@ -236,7 +261,13 @@ const fn safe(
 /// The newest version whose rules are known here.
 const LATEST: u32 = 37;
 
-const REGEX: &str = "^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*([a-z0-9][-_a-z0-9]*)?[a-z0-9*]$";
+/// The version from which on slashes separate segments, too.
+const SLASHES_SINCE: u32 = 23;
+
+const REGEX: &str = r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\./])*([a-z0-9][-_a-z0-9]*)?[a-z0-9*]";
+
+const REGEX_WITHOUT_SLASHES: &str =
+    r"([a-z0-9]([-_a-z0-9]*[a-z0-9])?\.)*([a-z0-9][-_a-z0-9]*)?[a-z0-9*]";
 
 const IPC_NAMES: &[&str] = &[
     "kernel.sem",

@@ -166,6 +166,8 @@ const ANNOTATION_PREFIX: &str = "container.apparmor.security.beta.kubernetes.io/
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{annotated, host, node, refusals, resolved, warnings, world};
+    use crate::world::{LegacyUnconfined, Node, World};
 
     #[test]
     fn only_the_profile_in_the_mode_it_is_loaded_in_holds() {
@@ -187,5 +189,75 @@ mod tests {
         ] {
             assert_eq!(judge(expected, seen).to_string(), verdict, "{expected:?} {seen:?}");
         }
+    }
+
+    #[test]
+    fn the_containers_field_then_the_annotation_then_the_pods_field() {
+        let shared = "appArmorProfile: {type: Localhost, localhostProfile: shared}";
+        let own = "appArmorProfile: {type: Localhost, localhostProfile: own}";
+        let note = "localhost/noted";
+        for (text, shared, own, expected) in [
+            ("", "", "", "unset"),
+            ("", shared, "", "localhost/shared"),
+            ("", shared, own, "localhost/own"),
+            (note, "", "", "localhost/noted"),
+            (note, shared, "", "localhost/noted"),
+            (note, shared, own, "localhost/own"),
+            ("unconfined", shared, "", "unconfined"),
+            ("runtime/default", "", "", "RuntimeDefault"),
+            ("", "", "privileged: true", "unconfined"),
+            (note, "", "privileged: true", "localhost/noted"),
+            ("", "appArmorProfile: {type: RuntimeDefault}", "privileged: true", "RuntimeDefault"),
+        ] {
+            let resolved = resolved(&noted(text, shared, own), &world());
+            let found = &resolved.containers[0].confinement.apparmor.value;
+            assert_eq!(render(found), expected, "{text} {shared} {own}");
+        }
+    }
+
+    #[test]
+    fn an_annotation_must_name_a_profile() {
+        for text in ["localhost/", "localhost/ ", "Unconfined", "docker/default", "x"] {
+            let told = refusals(&noted(text, "", ""), &world());
+            let why = format!("AppArmor: invalid AppArmor profile name: {text:?}");
+            assert!(told.len() == 1 && told[0].ends_with(&why), "{text}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn annotations_count_from_1_4_on_and_are_deprecated_since_1_30() {
+        for (legacy, expected, deprecated) in [
+            (Legacy::Exactly(3), "unset", false),
+            (Legacy::Exactly(4), "localhost/x", false),
+            (Legacy::Exactly(29), "localhost/x", false),
+            (Legacy::Exactly(30), "localhost/x", true),
+            (Legacy::Honoured { unconfined: LegacyUnconfined::Refused }, "localhost/x", true),
+        ] {
+            let world = World { node: Node { legacy, ..node() }, ..world() };
+            let pod = noted("localhost/x", "", "");
+            let found = resolved(&pod, &world);
+            let profile = &found.containers[0].confinement.apparmor.value;
+            assert_eq!(render(profile), expected, "{legacy:?}");
+            let told = warnings(&pod, &world);
+            let says = told.iter().any(|it| it.contains("deprecated since v1.30"));
+            assert_eq!(says, deprecated, "{legacy:?}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn the_mode_is_the_one_that_the_profile_is_loaded_in() {
+        for (name, mode) in
+            [("enforcing", "enforce"), ("complaining", "complain"), ("x", "enforce")]
+        {
+            let profile = Sourced::default(AppArmor::Localhost(name.to_owned()), "");
+            let label = expect(&profile, &host());
+            let label = label_text(label.known().unwrap(), "");
+            assert_eq!(label, format!("{name} ({mode})"));
+        }
+    }
+
+    fn noted(text: &str, shared: &str, own: &str) -> stockade_spec::Pod {
+        let note = format!("{ANNOTATION_PREFIX}c: {text:?}");
+        annotated(if text.is_empty() { "" } else { &note }, shared, own)
     }
 }

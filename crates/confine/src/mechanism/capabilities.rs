@@ -99,7 +99,8 @@ impl Names {
 }
 
 /// The two sets that the child needs on its way: the final ones, and for the time until a filter
-/// is loaded without `no_new_privs` also `CAP_SYS_ADMIN`.
+/// is loaded without `no_new_privs` also `CAP_SYS_ADMIN`. The ambient set is final from the first on:
+/// behind the filter there may be no `prctl(2)`.
 pub(crate) fn plan(
     sets: &Sourced<CapabilitySets>,
     filter_needs_privilege: FilterNeeds,
@@ -111,7 +112,6 @@ pub(crate) fn plan(
         let held = CapabilitySets {
             effective: wanted.effective.with(Capability::SysAdmin),
             permitted: wanted.permitted.with(Capability::SysAdmin),
-            ambient: CapabilitySet::EMPTY,
             ..wanted
         };
         steps.push(step(Stage::CapabilitiesHeld, Action::SetCapabilities(held)));

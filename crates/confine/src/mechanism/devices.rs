@@ -109,14 +109,14 @@ pub(crate) fn controlled(devices: &Devices, host: &Host) -> Option<Vec<DeviceRul
     }
 }
 
-/// What the controller will say of [`SAMPLES`].
+/// What the controller will say of [`samples`].
 pub(crate) fn expect(
     devices: &Sourced<Devices>,
     host: &Host,
 ) -> BTreeMap<Device, Reading<DeviceAccess>> {
     let Some(rules) = controlled(&devices.value, host) else { return BTreeMap::new() };
     let answer = |device| (device, Reading::Known(DeviceRule::evaluate(&rules, device)));
-    samples().map(answer).collect()
+    samples().chain(rules.iter().flat_map(DeviceRule::examples)).map(answer).collect()
 }
 
 pub(crate) fn render(devices: &Devices) -> String {
@@ -162,6 +162,16 @@ pub(crate) fn compare(
             }
             (_, Some(Reading::Unreadable(why))) => unreadable.push(why.to_string()),
             _ => unreadable.push(format!("{device} was not asked")),
+        }
+    }
+    // What a controller names and nobody meant: as much is meant of it as of any other device.
+    for (device, has) in seen.iter().filter(|(device, _)| !expected.contains_key(device)) {
+        let (major, minor) = DeviceRule::NOBODYS;
+        let any = expected.get(&Device { major, minor, ..*device });
+        let wanted = any.and_then(Reading::known).copied().unwrap_or(DeviceAccess::NONE);
+        match has.known().map(|has| has.difference(wanted)) {
+            None | Some(DeviceAccess::NONE) => {}
+            Some(extra) => more.push(format!("{device} {extra}")),
         }
     }
     unreadable.dedup();
@@ -232,3 +242,86 @@ const CHARACTER_SAMPLES: &[(u32, u32)] = &[
 /// ram, loop, sd, md, virtio, device mapper, nvme, a number that nothing has.
 const BLOCK_SAMPLES: &[(u32, u32)] =
     &[(1, 0), (7, 0), (8, 0), (9, 0), (252, 0), (253, 0), (254, 0), (259, 0), (4000, 1)];
+
+#[cfg(test)]
+mod tests {
+
+    use super::*;
+    use crate::testing::{host, node, resolved, secured, users_host, users_node, world};
+    use crate::world::{Node, World};
+
+    #[test]
+    fn what_may_be_used() {
+        for (own, expected) in [
+            ("", "9 standard devices, no others"),
+            ("privileged: false", "9 standard devices, no others"),
+            ("capabilities: {add: [ALL]}", "9 standard devices, no others"),
+            ("privileged: true", "all devices"),
+        ] {
+            let resolved = resolved(&secured("", own), &world());
+            assert_eq!(
+                render(&resolved.containers[0].confinement.devices.value),
+                expected,
+                "{own}"
+            );
+        }
+    }
+
+    #[test]
+    fn nodes_are_made_or_bound() {
+        let sda = DeviceNode {
+            path: "/dev/sda".to_owned(),
+            device: Some(Device { kind: DeviceKind::Block, major: 8, minor: 0 }),
+            mode: 0o660,
+            uid: 0,
+            gid: 6,
+            made_by: NodeMaking::Mknod,
+        };
+        let null = DeviceNode { path: "/dev/null".to_owned(), ..sda.clone() };
+        let devices = vec![sda, null];
+        for (node, own, count, made_by) in [
+            (node(), "", 6, NodeMaking::Mknod),
+            (users_node(), "", 6, NodeMaking::Bind),
+            (Node { devices, ..node() }, "privileged: true", 7, NodeMaking::Mknod),
+        ] {
+            let world = World { node, ..world() };
+            let resolved = resolved(&secured("", own), &world);
+            let nodes = &resolved.containers[0].confinement.devices.value.nodes;
+            assert_eq!(nodes.len(), count, "{own}");
+            assert!(nodes.iter().all(|it| it.made_by == made_by), "{own}");
+            let null = nodes.iter().find(|it| it.path == "/dev/null").unwrap();
+            assert_eq!(null.device.unwrap().to_string(), "c 1:3");
+        }
+    }
+
+    #[test]
+    fn more_than_was_meant_is_weaker() {
+        let meant = Devices { rules: default_rules(), ..Devices::default() };
+        let expected = expect(&Sourced::default(meant, ""), &host());
+        let mem = Device { kind: DeviceKind::Character, major: 1, minor: 1 };
+        let null = Device { kind: DeviceKind::Character, major: 1, minor: 3 };
+        let with = |device, reading| {
+            let mut seen = expected.clone();
+            seen.insert(device, reading);
+            seen
+        };
+        let known = Reading::Known;
+        let without = expected.iter().filter(|it| *it.0 != null);
+        for (shows, seen, verdict) in [
+            ("the same", expected.clone(), "ok"),
+            ("a device more", with(mem, known(DeviceAccess::READ)), "WEAKER"),
+            ("an access less", with(null, known(DeviceAccess::READ)), "tighter"),
+            ("one that was not read", with(null, Reading::unreadable("x")), "could not tell"),
+            (
+                "one that was not asked",
+                without.map(|(d, r)| (*d, r.clone())).collect(),
+                "could not tell",
+            ),
+        ] {
+            let found = compare(&expected, &seen).unwrap();
+            assert_eq!(found.verdict.to_string(), verdict, "{shows}");
+        }
+        let ours = expect(&Sourced::default(Devices::default(), ""), &users_host());
+        assert_eq!(compare(&ours, &expected), None);
+    }
+}

@@ -49,3 +49,41 @@ pub(crate) fn compare(expected: &str, seen: &Reading<String>) -> Finding {
         (seen.clone(), verdict)
     })
 }
+
+#[cfg(test)]
+mod tests {
+
+    use super::*;
+    use crate::testing::{pod, resolved, world};
+
+    #[test]
+    fn the_name_is_the_fields_or_the_pods() {
+        let long = "a".repeat(63);
+        let cut = format!("{}-b", "a".repeat(62));
+        for (name, spec, expected) in [
+            ("web", "", Some("web")),
+            ("web", "hostname: front,", Some("front")),
+            ("web", "hostname: \"\",", Some("web")),
+            ("web", "hostNetwork: true,", None),
+            ("web", "hostPID: true, hostIPC: true,", Some("web")),
+            (&format!("{long}bc"), "", Some(&long)),
+            (&cut, "", Some(&cut[..62])),
+        ] {
+            let pod = pod(&format!(
+                "{{apiVersion: v1, kind: Pod, metadata: {{name: {name}}}, spec: {{{spec} \
+                 containers: [{{name: c, image: i, command: [x]}}]}}}}"
+            ));
+            let found = resolved(&pod, &world()).pod.hostname;
+            assert_eq!(found.as_ref().map(|it| it.value.as_str()), expected, "{name} {spec}");
+        }
+    }
+
+    #[test]
+    fn another_name_is_different() {
+        for (seen, verdict) in [("web", "ok"), ("web2", "different"), ("", "different")] {
+            let found = compare("web", &Reading::Known(seen.to_owned()));
+            assert_eq!(found.verdict.to_string(), verdict, "{seen}");
+        }
+        assert!(expect(None).known().is_none());
+    }
+}

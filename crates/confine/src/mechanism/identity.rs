@@ -17,7 +17,7 @@ mod accounts;
 use std::collections::BTreeSet;
 
 use stockade_abi::facts::IdentityFacts;
-use stockade_abi::{ContainerGid, ContainerUid, Reading};
+use stockade_abi::{ContainerGid, ContainerUid, IdMap, Reading};
 
 use crate::container::{Identity, UserNamespace};
 use crate::drift::{Finding, Mechanism, Verdict};
@@ -200,27 +200,44 @@ fn judge(expected: &IdentityFacts, seen: &IdentityFacts) -> Verdict {
     let has = |ids: &[u32; 4], id: u32| ids.contains(&id);
     let uids = seen.uid.map(|it| it.0);
     let gids = seen.gid.map(|it| it.0);
-    let extra: Vec<String> = (seen.groups.iter())
-        .filter(|it| !expected.groups.contains(it))
-        .map(|it| it.0.to_string())
-        .collect();
+    let all: Vec<u32> =
+        seen.groups.iter().filter(|it| !expected.groups.contains(it)).map(|it| it.0).collect();
+    // Where one id is mapped, nobody may call setgroups(2): the starter's groups stay, and show
+    // inside as the id that stands for all that are not mapped.
+    let kept = expected.gid_map.as_ref().is_some_and(IdMap::is_single) && all == [OVERFLOW];
+    let extra: Vec<String> = all.iter().map(ToString::to_string).collect();
 
     if has(&uids, 0) && expected.uid[1].0 != 0 {
         Verdict::Weaker("a user id is 0".to_owned())
     } else if has(&gids, 0) && expected.gid[1].0 != 0 {
         Verdict::Weaker("a group id is 0".to_owned())
-    } else if !extra.is_empty() {
+    } else if !extra.is_empty() && !kept {
         Verdict::Weaker(format!("also in group {}", extra.join(" ")))
     } else if seen.uid_map != expected.uid_map || seen.gid_map != expected.gid_map {
         Verdict::Weaker("the user namespace maps other ids".to_owned())
+    } else if became_another(expected.uid[0].0, uids[0])
+        || became_another(expected.gid[0].0, gids[0])
+    {
+        Verdict::Weaker(format!("runs as another: user {}, group {}", uids[0], gids[0]))
     } else if seen.uid != expected.uid || seen.gid != expected.gid {
         Verdict::Different(format!("user ids {uids:?}, group ids {gids:?}"))
+    } else if kept {
+        Verdict::Different("keeps groups of its starter, which only root could take away".into())
     } else if seen.groups != expected.groups {
         Verdict::Tighter("in fewer groups".to_owned())
     } else {
         Verdict::Holds
     }
 }
+
+/// Whether a real id is not that of whom was meant to run. Root may rightly have become somebody;
+/// `execve` changes the real id of nobody, whatever the program.
+fn became_another(meant: u32, seen: u32) -> bool {
+    meant != 0 && seen != meant
+}
+
+/// `/proc/sys/kernel/overflowgid`.
+const OVERFLOW: u32 = 65_534;
 
 #[cfg(test)]
 mod tests;

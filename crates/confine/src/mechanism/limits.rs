@@ -150,3 +150,102 @@ pub(crate) fn compare(expected: &LimitFacts, seen: &Reading<LimitFacts>) -> Find
         (text(seen), verdict)
     })
 }
+
+#[cfg(test)]
+mod tests {
+
+    use super::*;
+    use crate::testing::{host, node, pod, refusals, resolved, users_host, world};
+    use crate::world::{Node, World};
+
+    fn limited(resources: &str) -> stockade_spec::Pod {
+        pod(&format!(
+            "{{apiVersion: v1, kind: Pod, metadata: {{name: p}}, spec: {{containers: [{{name: c, \
+             image: i, command: [x], resources: {{{resources}}}}}]}}}}"
+        ))
+    }
+
+    #[test]
+    fn what_a_container_may_use() {
+        for (resources, expected, shares) in [
+            ("", "none", None),
+            ("limits: {memory: 64Mi}", "64 MiB", None),
+            ("limits: {memory: 1k}", "1000 bytes", None),
+            ("limits: {memory: 0}", "none", None),
+            ("limits: {cpu: 1500m}", "1.50 CPUs", None),
+            ("limits: {cpu: 2, memory: 1Gi}", "1024 MiB, 2.00 CPUs", None),
+            ("requests: {cpu: 500m}", "none", Some(512)),
+            ("requests: {cpu: 0}", "none", Some(2)),
+            ("requests: {cpu: 1000}", "none", Some(262_144)),
+            ("requests: {memory: 1Gi}", "none", None),
+        ] {
+            let resolved = resolved(&limited(resources), &world());
+            let limits = resolved.containers[0].confinement.limits.value;
+            assert_eq!(
+                (render(&limits).as_str(), limits.cpu_shares),
+                (expected, shares),
+                "{resources}"
+            );
+        }
+        let world = World { node: Node { pod_pids_limit: Some(100), ..node() }, ..world() };
+        for (resources, expected) in
+            [("", "100 processes"), ("limits: {memory: 1Mi}", "100 processes, 1 MiB")]
+        {
+            let resolved = self::resolved(&limited(resources), &world);
+            assert_eq!(render(&resolved.containers[0].confinement.limits.value), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_no_quantity_or_not_enforced_is_refused() {
+        let at = "spec.containers[0].resources.limits";
+        for (resources, expected) in [
+            ("limits: {memory: 64MB}", format!("{at}[memory]: CreateContainerConfigError")),
+            ("limits: {cpu: -1}", format!("{at}[cpu]: CreateContainerConfigError")),
+            ("limits: {ephemeral-storage: 1Gi}", format!("{at}[ephemeral-storage]: NotEnforced")),
+            ("limits: {hugepages-2Mi: 2Mi}", format!("{at}[hugepages-2Mi]: NotEnforced")),
+        ] {
+            let told = refusals(&limited(resources), &world());
+            assert!(told.len() == 1 && told[0].starts_with(&expected), "{resources}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn a_limit_needs_its_controller_and_root() {
+        let mut no_memory = host();
+        no_memory.cgroups.v2.as_mut().unwrap().controllers.retain(|it| it != "memory");
+        for (limits, host, refused) in [
+            (Limits { memory: Some(1), ..Limits::default() }, host(), false),
+            (Limits { memory: Some(1), ..Limits::default() }, no_memory.clone(), true),
+            (Limits { pids: Some(1), ..Limits::default() }, no_memory, false),
+            (Limits { cpu_shares: Some(2), ..Limits::default() }, users_host(), true),
+            (Limits::default(), users_host(), false),
+        ] {
+            let place = || Origin::Default("").place_or_self();
+            let told = unsupported(&Sourced::default(limits, ""), &host, place);
+            assert_eq!(told.is_some(), refused, "{limits:?}");
+        }
+    }
+
+    #[test]
+    fn a_limit_that_is_not_in_force_is_weaker() {
+        let facts = |pids, memory, cpu_micros| LimitFacts { pids, memory, cpu_micros };
+        let known = |pids, memory, cpu| Reading::Known(facts(pids, memory, cpu));
+        let meant = facts(Some(10), Some(1_000_000), Some(500_000));
+        for (shows, seen, verdict) in [
+            ("the same", known(Some(10), Some(1_000_000), Some(500_000)), "ok"),
+            ("whole pages", known(Some(10), Some(999_424), Some(500_000)), "ok"),
+            ("one more", known(Some(11), Some(1_000_000), Some(500_000)), "WEAKER"),
+            ("none", known(Some(10), None, Some(500_000)), "WEAKER"),
+            ("a byte more", known(Some(10), Some(1_000_001), Some(500_000)), "WEAKER"),
+            ("fewer", known(Some(9), Some(1_000_000), Some(500_000)), "tighter"),
+            ("unread", Reading::unreadable("x"), "could not tell"),
+        ] {
+            assert_eq!(compare(&meant, &seen).verdict.to_string(), verdict, "{shows}");
+        }
+        let nothing = LimitFacts::default();
+        for seen in [Reading::unreadable("x"), known(Some(5), None, None)] {
+            assert_eq!(compare(&nothing, &seen).verdict, Verdict::Holds);
+        }
+    }
+}

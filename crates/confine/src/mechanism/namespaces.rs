@@ -15,9 +15,9 @@ use stockade_spec::Pod;
 
 use crate::container::UserNamespace;
 use crate::drift::{Finding, Mechanism, Verdict};
-use crate::scope::Scope;
+use crate::scope::{Findings, Scope};
 use crate::world::{NodeUserNamespace, World};
-use crate::{Origin, Sourced};
+use crate::{Origin, Reason, Sourced};
 
 use NamespaceKind::{Cgroup, Ipc, Mount, Net, Pid, User, Uts};
 
@@ -53,6 +53,29 @@ pub(crate) fn resolve_pod(
         None => Origin::Default("each pod has its own"),
     };
     (Sourced::new(set, origin), user)
+}
+
+/// Refuses what in a user namespace the kernel would: file systems that show namespaces of the host
+/// can only be mounted by whoever owns those.
+pub(crate) fn refuse_foreign(
+    pod: &Pod,
+    user_namespace: Option<&Sourced<UserNamespace>>,
+    findings: &mut Findings,
+) {
+    let (Some(_), Some(spec)) = (user_namespace, &pod.object.spec) else { return };
+    for (path, is_set, shown) in [
+        ("spec.hostPID", spec.host_pid, "/proc"),
+        ("spec.hostIPC", spec.host_ipc, "/dev/mqueue"),
+    ] {
+        if is_set == Some(true) {
+            findings.refuse_with_hint(
+                Reason::Unsupported,
+                pod.place(&path.into()),
+                format!("the host's {shown} cannot be mounted in a user namespace"),
+                "run Stockade as root",
+            );
+        }
+    }
 }
 
 /// The container's: the pod's and its own.
@@ -102,4 +125,57 @@ pub(crate) fn compare(expected: NamespaceSet, seen: &Reading<NamespaceSet>) -> F
         };
         (render(*seen), verdict)
     })
+}
+
+#[cfg(test)]
+mod tests {
+
+    use super::*;
+    use crate::testing::{pod, resolved, users_node, world};
+
+    #[test]
+    fn what_is_not_shared_with_the_host() {
+        let users = World { node: users_node(), ..world() };
+        for (spec, own, world, of_pod, of_container) in [
+            ("", "", world(), "net ipc uts", "mount pid net ipc uts cgroup"),
+            ("hostNetwork: true,", "", world(), "ipc", "mount pid ipc cgroup"),
+            ("hostIPC: true,", "", world(), "net uts", "mount pid net uts cgroup"),
+            ("hostPID: true,", "", world(), "net ipc uts", "mount net ipc uts cgroup"),
+            (
+                "hostNetwork: true, hostIPC: true, hostPID: true,",
+                "",
+                world(),
+                "none",
+                "mount cgroup",
+            ),
+            ("hostNetwork: false,", "", world(), "net ipc uts", "mount pid net ipc uts cgroup"),
+            ("", "privileged: true", world(), "net ipc uts", "mount pid net ipc uts"),
+            ("", "", users, "user net ipc uts", "user mount pid net ipc uts cgroup"),
+        ] {
+            let pod = pod(&format!(
+                "{{apiVersion: v1, kind: Pod, metadata: {{name: p}}, spec: {{{spec} containers: \
+                 [{{name: c, image: i, command: [x], securityContext: {{{own}}}}}]}}}}"
+            ));
+            let resolved = resolved(&pod, &world);
+            let shared = resolved.pod.namespaces.value;
+            let set = resolved.containers[0].confinement.namespaces.value;
+            assert_eq!(shared.to_string(), of_pod, "{spec} {own}");
+            assert_eq!(set.to_string(), of_container, "{spec} {own}");
+            let made = self::own(set, shared);
+            assert!(!made.contains(Cgroup) && shared.iter().all(|it| !made.contains(it)), "{made}");
+        }
+    }
+
+    #[test]
+    fn a_namespace_of_the_hosts_is_weaker() {
+        let set = NamespaceSet::EMPTY.with(Mount).with(Pid);
+        for (seen, verdict) in [
+            (set, "ok"),
+            (set.without(Pid), "WEAKER"),
+            (set.without(Pid).with(Net), "WEAKER"),
+            (set.with(Net), "tighter"),
+        ] {
+            assert_eq!(compare(set, &Reading::Known(seen)).verdict.to_string(), verdict, "{seen}");
+        }
+    }
 }

@@ -65,3 +65,41 @@ pub(crate) fn compare(expected: NoNewPrivs, seen: &Reading<NoNewPrivs>) -> Findi
         (render(*seen), verdict)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{resolved, secured, world};
+
+    #[test]
+    fn only_an_explicit_false_sets_the_bit() {
+        for (own, expected) in [
+            ("", NoNewPrivs::Unset),
+            ("allowPrivilegeEscalation: true", NoNewPrivs::Unset),
+            ("allowPrivilegeEscalation: false", NoNewPrivs::Set),
+            ("allowPrivilegeEscalation: false, capabilities: {add: [SYS_ADMIN]}", NoNewPrivs::Set),
+            ("privileged: true", NoNewPrivs::Unset),
+            ("runAsUser: 1000, capabilities: {drop: [ALL]}", NoNewPrivs::Unset),
+        ] {
+            let resolved = resolved(&secured("", own), &world());
+            let bit = &resolved.containers[0].confinement.no_new_privs;
+            assert_eq!(bit.value, expected, "{own}");
+            assert_eq!(plan(bit).is_some(), expected == NoNewPrivs::Set, "{own}");
+        }
+    }
+
+    #[test]
+    fn a_missing_bit_is_weaker_and_an_extra_one_tighter() {
+        use NoNewPrivs::{Set, Unset};
+        for (meant, seen, verdict) in [
+            (Set, Reading::Known(Set), "ok"),
+            (Set, Reading::Known(Unset), "WEAKER"),
+            (Unset, Reading::Known(Set), "tighter"),
+            (Unset, Reading::Known(Unset), "ok"),
+            (Unset, Reading::unreadable("EACCES"), "could not tell"),
+        ] {
+            let found = compare(meant, &seen);
+            assert_eq!(found.verdict.to_string(), verdict, "{meant:?} {seen:?}");
+        }
+    }
+}

@@ -127,6 +127,7 @@ const READ_ONLY: &[&str] =
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{resolved, secured, world};
 
     #[test]
     fn stronger_than_asked_is_fine_and_weaker_or_unknown_is_not() {
@@ -143,5 +144,31 @@ mod tests {
             let found = compare(&known(wanted), &seen).unwrap();
             assert_eq!(found.verdict.to_string(), verdict, "{wanted:?} {seen:?}");
         }
+    }
+
+    #[test]
+    fn every_container_but_a_privileged_one_has_the_kubelets_lists() {
+        for (own, masked, read_only) in [
+            ("", 14, 5),
+            ("procMount: Default", 14, 5),
+            ("privileged: true", 0, 0),
+            ("capabilities: {add: [ALL]}", 14, 5),
+        ] {
+            let resolved = resolved(&secured("", own), &world());
+            let paths = &resolved.containers[0].confinement.paths;
+            let GuardedPaths { masked: hidden, read_only: fixed } = &paths.value;
+            assert_eq!((hidden.len(), fixed.len()), (masked, read_only), "{own}");
+            assert_eq!(plan(paths).len(), masked + read_only, "{own}");
+            assert_eq!(expect(paths).len(), masked + read_only, "{own}");
+        }
+    }
+
+    #[test]
+    fn a_path_in_both_lists_is_masked() {
+        let path = "/proc/x".to_owned();
+        let value = GuardedPaths { masked: vec![path.clone()], read_only: vec![path.clone()] };
+        let paths = Sourced::default(value, "");
+        assert_eq!(expect(&paths)[&path], Reading::Known(PathAccess::Masked));
+        assert!(matches!(plan(&paths).last().unwrap().action, Action::Mask(_)));
     }
 }

@@ -25,11 +25,7 @@ pub(crate) fn resolve(scope: &Scope<'_>) -> Sourced<Root> {
     let source = RootSource::Overlay { layers: scope.image.layers.clone(), attributes };
     match scope.own().and_then(|it| it.read_only_root_filesystem) {
         None => Sourced::default(
-            Root {
-                source,
-                access: MountAccess::ReadWrite,
-                propagation: Propagation::Private,
-            },
+            Root { source, access: MountAccess::ReadWrite, propagation: Propagation::Private },
             "writable unless the container forbids it",
         ),
         Some(read_only) => Sourced::new(
@@ -52,7 +48,9 @@ pub(crate) fn plan(root: &Sourced<Root>) -> Vec<Step> {
                 Action::SetPropagation(Propagation::Private),
                 "mounts stay in the container",
             ),
-            other => step(Stage::Propagation, Action::SetPropagation(other)),
+            wanted @ (Propagation::Slave | Propagation::Shared) => {
+                step(Stage::Propagation, Action::SetPropagation(wanted))
+            }
         },
         step(Stage::RootMount, Action::MountRoot(root.value.source.clone())),
         Step::always(Stage::PivotRoot, Action::PivotRoot, "the host's files go out of reach"),
@@ -88,4 +86,55 @@ pub(crate) fn compare(expected: MountAccess, seen: &Reading<MountAccess>) -> Fin
         };
         (render(*seen), verdict)
     })
+}
+
+#[cfg(test)]
+mod tests {
+
+    use super::*;
+    use crate::testing::{resolved, secured, users_node, world};
+    use crate::world::World;
+
+    #[test]
+    fn only_an_explicit_true_makes_the_root_read_only() {
+        for (own, expected) in [
+            ("", "writable"),
+            ("readOnlyRootFilesystem: false", "writable"),
+            ("readOnlyRootFilesystem: true", "read-only"),
+            ("readOnlyRootFilesystem: true, privileged: true", "read-only"),
+        ] {
+            let resolved = resolved(&secured("", own), &world());
+            let root = &resolved.containers[0].confinement.root;
+            assert_eq!(render(root.value.access), expected, "{own}");
+            let read_only = plan(root).iter().any(|it| it.action == Action::RootReadOnly);
+            assert_eq!(read_only, expected == "read-only", "{own}");
+        }
+    }
+
+    #[test]
+    fn overlayfs_keeps_its_attributes_where_it_may() {
+        let users = World { node: users_node(), ..world() };
+        for (world, expected) in
+            [(world(), OverlayAttributes::Trusted), (users, OverlayAttributes::User)]
+        {
+            let resolved = resolved(&secured("", ""), &world);
+            let source = &resolved.containers[0].confinement.root.value.source;
+            let RootSource::Overlay { attributes, .. } = source else { panic!("{source:?}") };
+            assert_eq!(*attributes, expected);
+        }
+    }
+
+    #[test]
+    fn a_root_that_can_be_written_is_weaker() {
+        use MountAccess::{ReadOnly, ReadWrite};
+        for (meant, seen, verdict) in [
+            (ReadOnly, ReadOnly, "ok"),
+            (ReadOnly, ReadWrite, "WEAKER"),
+            (ReadWrite, ReadOnly, "tighter"),
+            (ReadWrite, ReadWrite, "ok"),
+        ] {
+            let found = compare(meant, &Reading::Known(seen));
+            assert_eq!(found.verdict.to_string(), verdict, "{meant:?} {seen:?}");
+        }
+    }
 }

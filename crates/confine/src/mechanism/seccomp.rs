@@ -2,7 +2,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | said | `securityContext.seccompProfile` (container, else pod); annotations of three eras, see [`declared`] |
+//! | said | `securityContext.seccompProfile` (container, else pod); annotations of three eras, see [`mod@declared`] |
 //! | meant | [`Seccomp`]: the profile, compiled for the container's capabilities and this kernel |
 //! | done | `seccomp(SECCOMP_SET_MODE_FILTER)`, as late as possible |
 //! | seen | `Seccomp` in `/proc/<pid>/status`, and the filter itself, compared in meaning |
@@ -73,7 +73,7 @@ pub(crate) fn resolve(
     }
 }
 
-fn target(node: &Node, capabilities: CapabilitySet) -> Target {
+pub(crate) fn target(node: &Node, capabilities: CapabilitySet) -> Target {
     Target {
         architecture: node.architecture,
         capabilities,

@@ -78,3 +78,34 @@ pub(crate) fn compare(expected: &Label, seen: &Reading<Label>) -> Finding {
         (label_text(seen, "not in this kernel"), verdict)
     })
 }
+
+#[cfg(test)]
+mod tests {
+
+    use super::*;
+    use crate::testing::host;
+
+    #[test]
+    fn any_other_context_is_weaker() {
+        let is = |name: &str| Label::Is { name: name.to_owned(), mode: None };
+        for (meant, seen, verdict) in [
+            (is("u:r:t:s0"), is("u:r:t:s0"), "ok"),
+            (is("u:r:t:s0"), is("u:r:t:s0:c1"), "WEAKER"),
+            (is("u:r:t:s0"), Label::Inactive, "WEAKER"),
+            (Label::Inactive, Label::Inactive, "ok"),
+            (Label::Inactive, is("u:r:t:s0"), "tighter"),
+        ] {
+            let found = compare(&meant, &Reading::Known(seen.clone()));
+            assert_eq!(found.verdict.to_string(), verdict, "{meant:?} {seen:?}");
+        }
+    }
+
+    #[test]
+    fn an_unset_context_is_the_policys_to_decide() {
+        let unset = Sourced::default(SeLinux::Unset, "");
+        assert_eq!(expect(&unset, &host()), Reading::Known(Label::Inactive));
+        let active = Host { selinux: LsmState::Active, ..host() };
+        assert!(expect(&unset, &active).known().is_none());
+        assert!(plan(&unset).is_empty());
+    }
+}

@@ -232,6 +232,8 @@ const IPC: &[&str] = &[
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::{annotated, node, refusals, resolved, warnings, world};
+    use crate::world::Node;
 
     #[test]
     fn names() {
@@ -265,6 +267,103 @@ mod tests {
             ("1", "1 2", "WEAKER"),
         ] {
             assert_eq!(judge(wanted, seen).to_string(), verdict, "{wanted} {seen}");
+        }
+    }
+
+    const HANDBOOK: &str = "security.alpha.kubernetes.io/sysctls: kernel.shm_rmid_forced=1, \
+        security.alpha.kubernetes.io/unsafe-sysctls: \
+        \"net.ipv4.route.min_pmtu=1000,kernel.msgmax=1 2 3\"";
+
+    fn meant(pod: &Pod, world: &World) -> String {
+        let all: Vec<String> = resolved(pod, world)
+            .pod
+            .sysctls
+            .iter()
+            .map(|it| format!("{}={}", it.value.name, it.value.value))
+            .collect();
+        all.join(",")
+    }
+
+    #[test]
+    fn annotations_and_fields_say_the_same() {
+        let handbook = "kernel.shm_rmid_forced=1,net.ipv4.route.min_pmtu=1000,kernel.msgmax=1 2 3";
+        let safe = |text: &str| format!("security.alpha.kubernetes.io/sysctls: {text:?}");
+        let field = "sysctls: [{name: kernel.shm_rmid_forced, value: \"1\"}]";
+        for (annotations, shared, expected) in [
+            ("", "", ""),
+            (HANDBOOK, "", handbook),
+            ("", field, "kernel.shm_rmid_forced=1"),
+            (&safe("kernel.shm_rmid_forced=1"), field, "kernel.shm_rmid_forced=1"),
+            (&safe("kernel/shm_rmid_forced=1"), field, "kernel.shm_rmid_forced=1"),
+            (&safe(""), "", ""),
+            (&safe("net.a=b=c"), "", "net.a=b=c"),
+            (
+                "",
+                "sysctls: [{name: net/ipv4/conf/eth0.100/x, value: \"\"}]",
+                "net.ipv4.conf.eth0/100.x=",
+            ),
+        ] {
+            let found = meant(&annotated(annotations, shared, ""), &world());
+            assert_eq!(found, expected, "{annotations} {shared}");
+        }
+    }
+
+    #[test]
+    fn an_annotation_that_is_wrong_or_says_something_else_is_refused() {
+        let field = "sysctls: [{name: net.ipv4.tcp_syncookies, value: \"1\"}]";
+        for (text, expected) in [
+            (
+                "net.ipv4.tcp_syncookies=0",
+                "is also set to `1` by spec.securityContext.sysctls[0].name",
+            ),
+            ("kernel.shm_rmid_forced=1,", "sysctl \"\" not of the format sysctl_name=value"),
+            ("kernel.shm_rmid_forced", "not of the format sysctl_name=value"),
+            ("=1", "not of the format sysctl_name=value"),
+            ("kernel.core_pattern+x=1", "`kernel.core_pattern+x` is not a sysctl name"),
+            ("../../x=1", "`../../x` is not a sysctl name"),
+            ("kernel.msgmax=1, kernel.msgmnb=2", "` kernel.msgmnb` is not a sysctl name"),
+        ] {
+            let note = format!("security.alpha.kubernetes.io/unsafe-sysctls: {text:?}");
+            let told = refusals(&annotated(&note, field, ""), &world());
+            assert!(told.len() == 1 && told[0].contains(expected), "{text}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn a_named_version_reads_annotations_or_the_field() {
+        let all = "kernel.shm_rmid_forced=1,net.ipv4.route.min_pmtu=1000,kernel.msgmax=1 2 3";
+        for (minor, expected) in [(3, ""), (4, all), (10, all), (11, ""), (37, "")] {
+            let node = Node { legacy: Legacy::Exactly(minor), ..node() };
+            let world = World { node, ..world() };
+            assert_eq!(meant(&annotated(HANDBOOK, "", ""), &world), expected, "1.{minor}");
+            let field = "sysctls: [{name: net.ipv4.tcp_syncookies, value: \"1\"}]";
+            let told = refusals(&annotated("", field, ""), &world);
+            assert_eq!(told.len(), usize::from(minor < 11), "1.{minor}: {told:?}");
+        }
+        let told = warnings(&annotated(HANDBOOK, "", ""), &world());
+        assert_eq!(told.len(), 2);
+        assert!(told.iter().all(|it| it.contains("clusters ignore this annotation since v1.11")));
+    }
+
+    #[test]
+    fn names_and_their_namespaces() {
+        use NamespaceKind::{Ipc, Net, Uts};
+        for (name, expected) in [
+            ("net.ipv4.tcp_syncookies", Some(Net)),
+            ("net", None),
+            ("network.x", None),
+            ("kernel.msgmax", Some(Ipc)),
+            ("kernel.shm_rmid_forced", Some(Ipc)),
+            ("kernel.sem", Some(Ipc)),
+            ("fs.mqueue.queues_max", Some(Ipc)),
+            ("kernel.domainname", Some(Uts)),
+            ("kernel.hostname", None),
+            ("kernel.core_pattern", None),
+            ("kernel.shmfoo", None),
+            ("vm.swappiness", None),
+            ("fs.file-max", None),
+        ] {
+            assert_eq!(namespace_of(name), expected, "{name}");
         }
     }
 }

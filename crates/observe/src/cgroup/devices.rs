@@ -26,7 +26,7 @@ use stockade_sys::bpf::{Asked, evaluate, program_instructions, query};
 use super::{Cgroups, Controller, Directory};
 use crate::file::{self, refused};
 
-/// What is allowed for each of the devices.
+/// What is allowed for each of the devices, and for those that a v1 list names.
 pub(crate) fn devices(
     cgroups: &Cgroups,
     asked: &[Device],
@@ -36,7 +36,8 @@ pub(crate) fn devices(
     }
     let controllers = Controllers::read(cgroups);
     let access = |device| controllers.as_ref().map_err(Why::clone)?.access(device);
-    asked.iter().map(|device| (*device, access(*device).into())).collect()
+    let named = controllers.iter().flat_map(Controllers::named);
+    asked.iter().copied().chain(named).map(|device| (device, access(device).into())).collect()
 }
 
 /// What judges a request.
@@ -58,6 +59,12 @@ impl Controllers {
             None => Vec::new(),
         };
         Ok(Self { rules, programs })
+    }
+
+    /// Devices that the rules themselves speak of, so that none goes unnoticed. A program cannot be
+    /// asked whom it knows.
+    fn named(&self) -> impl Iterator<Item = Device> {
+        self.rules.iter().flatten().flat_map(DeviceRule::examples)
     }
 
     fn access(&self, device: Device) -> Result<DeviceAccess, Why> {

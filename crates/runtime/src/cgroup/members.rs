@@ -53,13 +53,22 @@ pub fn kill_all(cgroups: &Cgroups, path: &CgroupPath, at_most: Duration) -> Resu
         {
             // Those that are in a v1 hierarchy only come next.
         }
-        kill_each(cgroups, path, &left)?;
+        signal_each(cgroups, path, &left, Signal::KILL)?;
         if Instant::now() >= until {
             return Err(Refused::from_rustix("kill (processes remain)", Errno::BUSY));
         }
         std::thread::sleep(pause);
         pause = (pause * 2).min(Duration::from_millis(20));
     }
+}
+
+/// Sends a signal to every process that is in a cgroup or below it now.
+///
+/// # Errors
+///
+/// Those of the hierarchy's files and of signals, other than that a process has ended.
+pub fn signal_all(cgroups: &Cgroups, path: &CgroupPath, signal: Signal) -> Result<(), Refused> {
+    signal_each(cgroups, path, &processes(cgroups, path)?, signal)
 }
 
 /// Removes a cgroup and those that its processes made below it, in every hierarchy. The processes
@@ -146,9 +155,14 @@ fn children(directory: &OwnedFd) -> Result<Vec<String>, Refused> {
     Ok(names)
 }
 
-/// Kills by pidfd, and only what is still listed after the pidfd was opened: a number that was
+/// Signals by pidfd, and only what is still listed after the pidfd was opened: a number that was
 /// reused in between is somebody else's.
-fn kill_each(cgroups: &Cgroups, path: &CgroupPath, listed: &[i32]) -> Result<(), Refused> {
+fn signal_each(
+    cgroups: &Cgroups,
+    path: &CgroupPath,
+    listed: &[i32],
+    signal: Signal,
+) -> Result<(), Refused> {
     let mut held = Vec::new();
     for &pid in listed {
         // 0 is a process that this PID namespace does not see.
@@ -162,7 +176,7 @@ fn kill_each(cgroups: &Cgroups, path: &CgroupPath, listed: &[i32]) -> Result<(),
     let still = processes(cgroups, path)?;
     for (pid, pidfd) in held {
         if still.contains(&pid) {
-            match pidfd_send_signal(&pidfd, Signal::KILL) {
+            match pidfd_send_signal(&pidfd, signal) {
                 Err(Errno::SRCH) | Ok(()) => {}
                 Err(errno) => return Err(errno).call("pidfd_send_signal"),
             }

@@ -26,6 +26,7 @@ use serde::de::DeserializeOwned;
 
 use super::kept::Made;
 use crate::cgroup::CgroupPath;
+use crate::remove::remove_tree;
 
 /// A pod by namespace and name.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -234,10 +235,7 @@ impl PodDirectory {
     ///
     /// Those of removing; that it is gone already is none.
     pub fn remove(&self) -> io::Result<()> {
-        match fs::remove_dir_all(&self.path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            Ok(()) | Err(_) => {}
-        }
+        remove_tree(&self.path)?;
         if let Some(namespace) = self.path.parent() {
             // Fails as long as other pods are in there, which is as it should be.
             fs::remove_dir(namespace).ok();

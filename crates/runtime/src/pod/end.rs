@@ -14,6 +14,7 @@ use super::directory::{PodDirectory, Vacancy};
 use super::kept::Made;
 use super::status::Status;
 use crate::cgroup::{self, CgroupPath, NotACgroupPath};
+use crate::remove::remove_tree;
 
 /// How long a pod's containers get to end by themselves.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -52,10 +53,7 @@ pub fn end(pod: &PodDirectory, cgroups: &Cgroups, patience: Patience) -> Result<
         let path: CgroupPath = made.cgroup.parse()?;
         cgroup::kill_all(cgroups, &path, AT_MOST)?;
         cgroup::remove(cgroups, &path, AT_MOST)?;
-        match std::fs::remove_dir_all(&made.scratch) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-            Ok(()) | Err(_) => {}
-        }
+        remove_tree(&made.scratch)?;
     }
     pod.remove()?;
     drop(lock);

@@ -12,20 +12,16 @@
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::{Pid, Signal, getpid};
-use stockade_abi::facts::Questions;
 use stockade_abi::host::Privilege;
-use stockade_abi::{Host, NamespaceKind, NamespaceSet, ProcessFacts};
-use stockade_confine::plan::{Plan, Terminal};
+use stockade_abi::{Host, NamespaceKind, NamespaceSet};
 use stockade_confine::workload::Stdin;
 use stockade_confine::{Finding, RestartPolicy};
-use stockade_sys::{Refused, process, signals};
-use thiserror::Error;
+use stockade_sys::{process, signals};
 
 use super::clock;
 use super::directory::{PodDirectory, Vacancy};
@@ -33,59 +29,8 @@ use super::kept::Made;
 use super::relay::Output;
 use super::status::{Exit, Phase, Status};
 use super::tasks::{Ground, Proven, Task};
-use crate::cgroup::CgroupPath;
-use crate::{Gate, Join, NotStarted, Site, StepFailed, Streams, Tie, make_namespaces};
-
-/// A pod that was judged and planned.
-#[derive(Debug)]
-pub struct PodToRun {
-    /// Makes its namespaces; `None` if it has none of its own.
-    pub plan: Option<Plan>,
-    /// Its containers, in the manifest's order.
-    pub containers: Vec<ContainerToRun>,
-    /// When an ended container starts again.
-    pub restart: RestartPolicy,
-    /// How long containers get to end.
-    pub grace: Duration,
-    /// Its cgroup.
-    pub cgroup: CgroupPath,
-    /// Where its containers' writable layers go; made if it is not there.
-    pub scratch: PathBuf,
-    /// Whether what containers write is shown.
-    pub output: Output,
-    /// What is demanded of values that the kernel took in its own form.
-    pub adjusted: Demand,
-    /// What is demanded of what cannot be read in full.
-    pub unproven: Demand,
-}
-
-/// What is demanded of something that holds, but not to the letter.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Demand {
-    /// It is reported.
-    Report,
-    /// The pod does not start with it.
-    Exact,
-}
-
-/// A container that was judged and planned.
-#[derive(Debug)]
-pub struct ContainerToRun {
-    /// Its name in the manifest.
-    pub name: String,
-    /// The steps that start it.
-    pub plan: Plan,
-    /// What the kernel is to say of it.
-    pub expected: ProcessFacts,
-    /// What to ask for that.
-    pub questions: Questions,
-    /// Whether it gets a terminal.
-    pub terminal: Terminal,
-    /// Its standard input.
-    pub stdin: Stdin,
-    /// What asks it to end.
-    pub stop_signal: Signal,
-}
+use super::to_run::{NotStartedPod, PodToRun};
+use crate::{Gate, Join, Site, Streams, Tie, make_namespaces};
 
 /// Whoever is told what happens.
 pub trait Watcher {
@@ -127,41 +72,6 @@ pub struct Ended<'a> {
 pub struct Ending {
     /// The end of each container, in the manifest's order.
     pub exits: Vec<(String, Exit)>,
-}
-
-/// Why a pod did not start. Nothing of it has run, and nothing of it is left.
-#[derive(Debug, Error)]
-pub enum NotStartedPod {
-    /// Somebody supervises it already.
-    #[error("the pod has a supervisor already")]
-    Taken,
-    /// The supervisor itself could not be set up.
-    #[error("the supervisor: {0}")]
-    Supervisor(#[from] io::Error),
-    /// The same, by a system call.
-    #[error("the supervisor: {0}")]
-    Refused(#[from] Refused),
-    /// A step of the pod's own plan.
-    #[error("the pod's namespaces: {0}")]
-    Pod(Box<StepFailed>),
-    /// A file of a container.
-    #[error("container {0}: {1}")]
-    Files(String, io::Error),
-    /// A step before its start.
-    #[error("container {0}: {1}")]
-    Step(String, Box<StepFailed>),
-    /// A step after its start, or its end before its program began.
-    #[error("container {0}: {1}")]
-    NotStarted(String, NotStarted),
-    /// It could not be read.
-    #[error("container {0} could not be read: {1}")]
-    NotSeen(String, String),
-    /// Whoever asked for it has gone before it ran.
-    #[error("nobody waits for the pod any more; it did not run")]
-    Withheld,
-    /// It is not confined as was meant.
-    #[error("container {0} is not confined as was meant, and did not run")]
-    NotProven(String, Vec<Finding>),
 }
 
 /// Starts a pod, proves it, and stays until it has ended.
@@ -445,7 +355,7 @@ impl Supervisor<'_> {
         let now = Instant::now();
         let mut changed = false;
         for task in &mut self.tasks {
-            if !task.again_at.is_some_and(|it| it <= now) {
+            if task.again_at.is_none_or(|it| it > now) {
                 continue;
             }
             changed = true;

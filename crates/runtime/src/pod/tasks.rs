@@ -18,7 +18,7 @@ use stockade_confine::{Finding, Verdict, diff};
 
 use super::relay::{Flow, Log, Output, Source, Stream};
 use super::status::{ContainerState, ContainerStatus, Exit};
-use super::supervise::{ContainerToRun, Demand, NotStartedPod, PodToRun};
+use super::to_run::{ContainerToRun, Demand, NotStartedPod, PodToRun};
 use super::{PodDirectory, clock};
 use crate::cgroup::{self, CgroupPath};
 use crate::{
@@ -270,7 +270,11 @@ impl Proven {
         let objects = |finding: &&Finding| match &finding.verdict {
             Verdict::Adjusted(_) => pod.adjusted == Demand::Exact,
             Verdict::Unproven(_) => pod.unproven == Demand::Exact,
-            verdict => !verdict.is_acceptable(),
+            verdict @ (Verdict::Holds
+            | Verdict::Tighter(_)
+            | Verdict::Different(_)
+            | Verdict::Weaker(_)
+            | Verdict::Unreadable(_)) => !verdict.is_acceptable(),
         };
         self.findings.iter().filter(objects).cloned().collect()
     }

@@ -19,8 +19,9 @@ use crate::site::{Join, UPPER, WORK};
 
 /// Mounts `layers` (bottom to top) under a new writable directory in `scratch`.
 ///
-/// If a user namespace is joined, layers take its id maps: root in there owns what root owns
-/// in the image.
+/// If a user namespace is joined by a process that root makes, layers take its id maps: root in
+/// there owns what root owns in the image. Without root we are in that namespace by now, and are
+/// its root: the layers are ours already.
 ///
 /// What is written is not kept safe against a crash of the machine (`volatile`), which it would not
 /// survive anyway: the scratch directory goes with the container.
@@ -43,9 +44,11 @@ pub(crate) fn mount(
     let context = fsopen(c"overlay", FsOpenFlags::FSOPEN_CLOEXEC).call("fsopen(overlay)")?;
     let fs = context.as_fd();
     fsconfig_set_string(fs, c"source", c"overlay").call("fsconfig(source)")?;
-    let user_namespace = match join {
-        Join::Each(all) => all.iter().find(|(kind, _)| *kind == NamespaceKind::User),
-        Join::Nothing | Join::Of(_) => None,
+    let user_namespace = match (join, attributes) {
+        (Join::Each(all), OverlayAttributes::Trusted) => {
+            all.iter().find(|(kind, _)| *kind == NamespaceKind::User)
+        }
+        (Join::Each(_), OverlayAttributes::User) | (Join::Nothing | Join::Of(_), _) => None,
     };
     // What is named by descriptor or mounted for this must live until the file system is there.
     let mut held = Vec::new();

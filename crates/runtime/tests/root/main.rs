@@ -4,6 +4,7 @@
 //! as skipped by name; with `STOCKADE_NO_SKIP=1` that is a failure.
 
 mod attacks;
+mod bundles;
 mod effects;
 mod failures;
 mod joins;
@@ -20,7 +21,7 @@ fn main() {
     arguments.test_threads = Some(1);
     let is_root = rustix::process::geteuid().is_root();
     let may_skip = std::env::var_os("STOCKADE_NO_SKIP").is_none();
-    let all = [lifecycle::ALL, effects::ALL, failures::ALL, joins::ALL, attacks::ALL];
+    let all = [lifecycle::ALL, effects::ALL, failures::ALL, joins::ALL, bundles::ALL, attacks::ALL];
     let trials = all
         .concat()
         .into_iter()

@@ -52,7 +52,8 @@ pub(crate) fn apply(args: Args, globals: &Globals, ui: &mut Ui) -> Result<Answer
             }
             Some(_) => {
                 let name = pod.pod.name();
-                let what = format!("pod {name:?} is there and says something else; pods do not change");
+                let what =
+                    format!("pod {name:?} is there and says something else; pods do not change");
                 let hint = format!("`stockade delete {name}` first");
                 answer = ui.failure(&Failure::new(Answer::No, what).hint(hint));
             }

@@ -67,10 +67,7 @@ pub(crate) fn run(args: Args, globals: &Globals, ui: &mut Ui) -> Result<Answer, 
     Ok(answer)
 }
 
-fn targets(
-    args: &Args,
-    globals: &Globals,
-) -> Result<Vec<Result<Found, Failure>>, Failure> {
+fn targets(args: &Args, globals: &Globals) -> Result<Vec<Result<Found, Failure>>, Failure> {
     if args.all {
         return Ok(pods::all(globals, Some(&args.namespace))?.into_iter().map(Ok).collect());
     }
@@ -85,7 +82,9 @@ fn targets(
     };
     all.extend(names.iter().map(|name| pods::find(globals, &args.namespace, name)));
     if all.is_empty() {
-        return Err(Failure::question("nothing to delete is named: a pod's name, -f FILE or --all"));
+        return Err(Failure::question(
+            "nothing to delete is named: a pod's name, -f FILE or --all",
+        ));
     }
     Ok(all)
 }

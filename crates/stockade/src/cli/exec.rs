@@ -65,7 +65,10 @@ fn exec(args: Args, globals: &Globals) -> Result<Answer, Failure> {
     let host = stockade_observe::host().map_err(Failure::unanswered)?;
     let pod = Prepared::again(pods::record(&found.directory)?, host)?;
     let containers = &pod.runnable.resolved().containers;
-    let mut container = containers.iter().find(|it| it.name == status.name).cloned()
+    let mut container = containers
+        .iter()
+        .find(|it| it.name == status.name)
+        .cloned()
         .ok_or_else(|| Failure::unanswered("the pod's record has no such container"))?;
     let wanted = if args.tty { Wanted::New } else { Wanted::None };
     container.workload.arguments = Sourced::default(args.command, "the command line");
@@ -178,10 +181,8 @@ fn relay(running: &Running, terminal: &OwnedFd, pass_stdin: bool) -> Result<(), 
         rustix::termios::tcsetwinsize(terminal, size).ok();
     }
     loop {
-        let mut fds = vec![
-            PollFd::new(terminal, PollFlags::IN),
-            PollFd::new(&running.pidfd, PollFlags::IN),
-        ];
+        let mut fds =
+            vec![PollFd::new(terminal, PollFlags::IN), PollFd::new(&running.pidfd, PollFlags::IN)];
         if typing {
             fds.push(PollFd::new(&stdin, PollFlags::IN));
         }
@@ -190,7 +191,8 @@ fn relay(running: &Running, terminal: &OwnedFd, pass_stdin: bool) -> Result<(), 
         if ready[0] {
             match rustix::io::read(terminal, &mut buffer) {
                 Ok(length) if length > 0 => {
-                    rustix::io::write(io::stdout(), &buffer[..length]).map_err(Failure::unanswered)?;
+                    rustix::io::write(io::stdout(), &buffer[..length])
+                        .map_err(Failure::unanswered)?;
                 }
                 // The other end is closed.
                 Ok(_) | Err(_) => return Ok(()),

@@ -91,7 +91,13 @@ pub(crate) fn run(args: Args, globals: &Globals, ui: &mut Ui) -> Result<Answer, 
 }
 
 fn table(found: &[Found], namespaces: bool, wide: bool) -> String {
-    let mut rows = vec![row(namespaces, wide, "NAMESPACE", ["NAME", "READY", "STATUS", "RESTARTS", "STARTED"], "PIDS")];
+    let mut rows = vec![row(
+        namespaces,
+        wide,
+        "NAMESPACE",
+        ["NAME", "READY", "STATUS", "RESTARTS", "STARTED"],
+        "PIDS",
+    )];
     for Found { directory, status } in found {
         let running = status.containers.iter().filter(|it| pid(&it.state).is_some()).count();
         let ready = format!("{running}/{}", status.containers.len());
@@ -168,12 +174,14 @@ pub(crate) fn object(found: &Found) -> Result<Value, Failure> {
     let said = pods::said(&found.directory)?;
     let mut pod = serde_json::to_value(&said.object).map_err(Failure::unanswered)?;
     let containers: Vec<Value> = (found.status.containers.iter())
-        .map(|it| json!({
-            "name": it.name,
-            "restartCount": it.restarts,
-            "ready": pid(&it.state).is_some(),
-            "state": state(&it.state),
-        }))
+        .map(|it| {
+            json!({
+                "name": it.name,
+                "restartCount": it.restarts,
+                "ready": pid(&it.state).is_some(),
+                "state": state(&it.state),
+            })
+        })
         .collect();
     pod["status"] = json!({
         "phase": found.status.phase.to_string(),

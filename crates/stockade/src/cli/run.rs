@@ -123,9 +123,8 @@ enum Format {
 fn show(args: &Args, report: &Report, ui: &mut Ui) -> Result<(), Failure> {
     let json = || report.to_json().map_err(Failure::unanswered);
     if let Some(path) = &args.report {
-        std::fs::write(path, json()? + "\n").map_err(|error| {
-            Failure::unanswered(format!("{}: {error}", path.display()))
-        })?;
+        std::fs::write(path, json()? + "\n")
+            .map_err(|error| Failure::unanswered(format!("{}: {error}", path.display())))?;
     }
     match args.output {
         Format::Text if args.quiet => {}

@@ -145,7 +145,8 @@ pub(crate) fn busybox_archive(path: &Path) {
         "rootfs":{{"type":"layers","diff_ids":["sha256:{}"]}}}}"#,
         sha256(&layer)
     );
-    let manifest = r#"[{"Config":"config.json","RepoTags":["busybox:latest"],"Layers":["layer.tar"]}]"#;
+    let manifest =
+        r#"[{"Config":"config.json","RepoTags":["busybox:latest"],"Layers":["layer.tar"]}]"#;
     let mut image = tar::Builder::new(std::fs::File::create(path).expect("an archive"));
     file(&mut image, "config.json", 0o644, config.as_bytes());
     file(&mut image, "layer.tar", 0o644, &layer);

@@ -1,8 +1,11 @@
 //! Holding a process at its exec, and reading its seccomp filters back.
 //!
 //! ```text
-//! seize ─▶ Tracee (runs) ─ wait_for_exec, interrupt ─▶ Stopped ─ filters ─▶ release or kill
+//! seize or accept ─▶ Tracee (runs) ─ wait_for_exec, interrupt ─▶ Stopped ─ filters ─▶ release or kill
 //! ```
+//!
+//! A process that hides from its user's other processes (`PR_SET_DUMPABLE`) hides from an ordinary
+//! user's tracer, too. It can still [`offer`] itself to its parent, who accepts.
 //!
 //! What holds a container at its exec must not let it go by mistake. A [`Tracee`] or [`Stopped`]
 //! with [`Purpose::HoldAtExec`] that is dropped, by an early return for instance, kills the
@@ -91,6 +94,33 @@ impl Tracee {
         Ok(Self(Seized { pid, pidfd, purpose, child_of, fate, thread: PhantomData }))
     }
 
+    /// Takes a child that [`offer`]s itself, to be held at its exec.
+    ///
+    /// # Errors
+    ///
+    /// `ECHILD`: it is no child of ours. `ETIMEDOUT`: it has not offered itself. `ESRCH`: it has
+    /// ended.
+    ///
+    /// # Kernel
+    ///
+    /// `PTRACE_SETOPTIONS` of ptrace(2).
+    pub fn accept(pid: Pid, at_most: Duration) -> Result<Self, Refused> {
+        let pidfd = pidfd_open(pid, PidfdFlags::empty()).call("pidfd_open")?;
+        let purpose = Purpose::HoldAtExec;
+        let (child_of, fate) = (ChildOf::Us, Fate::Open);
+        let seized = Seized { pid, pidfd, purpose, child_of, fate, thread: PhantomData };
+        match await_event(&seized, Stop::Offer, at_most)? {
+            Event::Stopped => {}
+            Event::Ended(_) => return Err(Refused::from_rustix("waitid", rustix::io::Errno::SRCH)),
+            Event::TimedOut => {
+                return Err(Refused::from_rustix("waitid", rustix::io::Errno::TIMEDOUT));
+            }
+        }
+        request(Request::SetOptions, pid, TRACEEXEC | EXITKILL)?;
+        request(Request::Cont, pid, 0)?;
+        Ok(Self(seized))
+    }
+
     /// Waits until the process has executed a program. What happens before is as without a tracer:
     /// signals are delivered, job control stops it and lets it go on.
     ///
@@ -134,6 +164,23 @@ impl Tracee {
     pub fn kill(mut self) -> Result<(), Refused> {
         self.0.kill()
     }
+}
+
+/// Lets our parent trace this process, and stops until the parent [accepts](Tracee::accept).
+///
+/// # Errors
+///
+/// `EPERM`: the parent has no rights over us (not even as owner of our user namespace), or traces
+/// us already.
+///
+/// # Kernel
+///
+/// `PTRACE_TRACEME` of ptrace(2). Unlike `PTRACE_SEIZE` it does not ask whether we are dumpable: it
+/// is we who ask.
+pub fn offer() -> Result<(), Refused> {
+    let ourselves = rustix::process::getpid();
+    request(Request::TraceMe, ourselves, 0)?;
+    rustix::process::kill_process(ourselves, Signal::STOP).call("kill(SIGSTOP)")
 }
 
 impl Stopped {

@@ -8,8 +8,10 @@ use crate::Refused;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 #[repr(i64)]
 pub(super) enum Request {
+    TraceMe = 0,
     Cont = 7,
     Detach = 17,
+    SetOptions = 0x4200,
     Seize = 0x4206,
     Interrupt = 0x4207,
     Listen = 0x4208,
@@ -27,6 +29,8 @@ pub(super) fn request(request: Request, pid: Pid, data: libc::c_long) -> Result<
         return Ok(());
     }
     Err(Refused::now(match request {
+        Request::TraceMe => "ptrace(PTRACE_TRACEME)",
+        Request::SetOptions => "ptrace(PTRACE_SETOPTIONS)",
         Request::Cont => "ptrace(PTRACE_CONT)",
         Request::Detach => "ptrace(PTRACE_DETACH)",
         Request::Seize => "ptrace(PTRACE_SEIZE)",

@@ -18,6 +18,8 @@ use crate::{Calls, Refused};
 pub(super) enum Stop {
     Exec,
     Interrupt,
+    /// The stop signal that a process sends to itself when it offers itself.
+    Offer,
 }
 
 /// What waiting came to.
@@ -89,6 +91,9 @@ fn look(seized: &Seized, wanted: Stop) -> Result<Option<Event>, Refused> {
         let (event, signal) = (trap >> 8, trap & 0xff);
         match (event, wanted) {
             (EVENT_EXEC, Stop::Exec) | (EVENT_STOP, Stop::Interrupt) => {
+                return Ok(Some(Event::Stopped));
+            }
+            (0, Stop::Offer) if signal == libc::SIGSTOP => {
                 return Ok(Some(Event::Stopped));
             }
             // Stopped by job control: it stands still until SIGCONT, which is another stop.

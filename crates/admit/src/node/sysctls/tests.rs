@@ -45,6 +45,16 @@ fn messages_are_upstreams() {
         not_namespaced(&["net*"], 20),
         "the sysctls \"net*\" are not known to be namespaced"
     );
+    assert_eq!(
+        not_namespaced(&["x/y z"], 36),
+        "sysctl \"x/y z\" must have at most 253 characters and match regex \
+         ([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*([a-z0-9][-_a-z0-9]*)?[a-z0-9*]"
+    );
+    assert_eq!(
+        not_namespaced(&["x/y"], 22),
+        "sysctl \"x/y\" must have at most 253 characters and match regex \
+         ([a-z0-9]([-_a-z0-9]*[a-z0-9])?\\.)*([a-z0-9][-_a-z0-9]*)?[a-z0-9*]"
+    );
     assert_eq!(not_namespaced(&["vm.x"], 20), "the sysctl \"vm.x\" are not known to be namespaced");
 }
 

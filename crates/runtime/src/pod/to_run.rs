@@ -1,0 +1,104 @@
+//! A pod as the supervisor is given it: judged and planned, and why it may not start all the same.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use stockade_abi::ProcessFacts;
+use stockade_abi::facts::Questions;
+use stockade_confine::plan::{Plan, Terminal};
+use stockade_confine::workload::Stdin;
+use stockade_confine::{Finding, RestartPolicy};
+use stockade_sys::Refused;
+use thiserror::Error;
+
+use super::relay::Output;
+use crate::cgroup::CgroupPath;
+use crate::{NotStarted, StepFailed};
+
+/// A pod that was judged and planned.
+#[derive(Debug)]
+pub struct PodToRun {
+    /// Makes its namespaces; `None` if it has none of its own.
+    pub plan: Option<Plan>,
+    /// Its containers, in the manifest's order.
+    pub containers: Vec<ContainerToRun>,
+    /// When an ended container starts again.
+    pub restart: RestartPolicy,
+    /// How long containers get to end.
+    pub grace: Duration,
+    /// Its cgroup.
+    pub cgroup: CgroupPath,
+    /// Where its containers' writable layers go; made if it is not there.
+    pub scratch: PathBuf,
+    /// Whether what containers write is shown.
+    pub output: Output,
+    /// What is demanded of values that the kernel took in its own form.
+    pub adjusted: Demand,
+    /// What is demanded of what cannot be read in full.
+    pub unproven: Demand,
+}
+
+/// What is demanded of something that holds, but not to the letter.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Demand {
+    /// It is reported.
+    Report,
+    /// The pod does not start with it.
+    Exact,
+}
+
+/// A container that was judged and planned.
+#[derive(Debug)]
+pub struct ContainerToRun {
+    /// Its name in the manifest.
+    pub name: String,
+    /// The steps that start it.
+    pub plan: Plan,
+    /// What the kernel is to say of it.
+    pub expected: ProcessFacts,
+    /// What to ask for that.
+    pub questions: Questions,
+    /// Whether it gets a terminal.
+    pub terminal: Terminal,
+    /// Its standard input.
+    pub stdin: Stdin,
+    /// What asks it to end.
+    pub stop_signal: Signal,
+}
+
+/// Why a pod did not start. Nothing of it has run, and nothing of it is left.
+#[derive(Debug, Error)]
+pub enum NotStartedPod {
+    /// Somebody supervises it already.
+    #[error("the pod has a supervisor already")]
+    Taken,
+    /// The supervisor itself could not be set up.
+    #[error("the supervisor: {0}")]
+    Supervisor(#[from] io::Error),
+    /// The same, by a system call.
+    #[error("the supervisor: {0}")]
+    Refused(#[from] Refused),
+    /// A step of the pod's own plan.
+    #[error("the pod's namespaces: {0}")]
+    Pod(Box<StepFailed>),
+    /// A file of a container.
+    #[error("container {0}: {1}")]
+    Files(String, io::Error),
+    /// A step before its start.
+    #[error("container {0}: {1}")]
+    Step(String, Box<StepFailed>),
+    /// A step after its start, or its end before its program began.
+    #[error("container {0}: {1}")]
+    NotStarted(String, NotStarted),
+    /// It could not be read.
+    #[error("container {0} could not be read: {1}")]
+    NotSeen(String, String),
+    /// Whoever asked for it has gone before it ran.
+    #[error("nobody waits for the pod any more; it did not run")]
+    Withheld,
+    /// It is not confined as was meant.
+    #[error("container {0} is not confined as was meant, and did not run")]
+    NotProven(String, Vec<Finding>),
+}
