@@ -6,7 +6,7 @@ use stockade_abi::facts::Questions;
 use stockade_abi::{Host, ProcessFacts};
 
 use crate::container::{Confinement, Container, PodConfinement};
-use crate::drift::Mechanism;
+use crate::finding::Mechanism;
 use crate::mechanism::{
     apparmor, capabilities, devices, hostname, identity, limits, namespaces, no_new_privs, paths,
     root, seccomp, selinux, sysctls,

@@ -27,6 +27,7 @@ mod command;
 mod container;
 mod drift;
 mod expect;
+mod finding;
 pub mod limits;
 mod mechanism;
 mod origin;
@@ -48,7 +49,8 @@ pub use container::{
     PodConfinement, Resolved, RestartPolicy, Root, SeLinux, Seccomp, SeccompFilter, Sysctl,
     UserNamespace, Warning,
 };
-pub use drift::{Finding, Mechanism, Verdict, diff};
+pub use drift::diff;
+pub use finding::{Finding, Mechanism, Verdict};
 pub use expect::{Declared, expect, questions, render};
 pub use mechanism::sysctls::dotted as dotted_sysctl;
 pub use origin::{Origin, Sourced};

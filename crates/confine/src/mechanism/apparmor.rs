@@ -17,7 +17,7 @@ use stockade_spec::FieldPath;
 use stockade_spec::k8s_openapi::api::core::v1::AppArmorProfile;
 
 use crate::container::AppArmor;
-use crate::drift::{Finding, Mechanism, Verdict};
+use crate::finding::{Finding, Mechanism, Verdict};
 use crate::plan::{Action, SecurityModule, Stage, Step};
 use crate::scope::{Findings, Scope, pod_place};
 use crate::world::Legacy;

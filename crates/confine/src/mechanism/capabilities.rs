@@ -15,7 +15,7 @@
 use stockade_abi::{Capability, CapabilitySet, CapabilitySets, ProcessFacts, Reading};
 
 use crate::container::Identity;
-use crate::drift::{Finding, Mechanism, Verdict};
+use crate::finding::{Finding, Mechanism, Verdict};
 use crate::plan::{Action, Stage, Step};
 use crate::scope::{Findings, Scope};
 use crate::{Origin, Reason, Sourced};

@@ -17,7 +17,7 @@ use stockade_abi::host::Privilege;
 use stockade_abi::{Host, Reading};
 
 use crate::container::{DevDirectory, Devices};
-use crate::drift::{Finding, Mechanism, Verdict};
+use crate::finding::{Finding, Mechanism, Verdict};
 use crate::plan::{Action, DeviceNode, NodeMaking, Stage, Step};
 use crate::scope::Scope;
 use crate::world::NodeUserNamespace;

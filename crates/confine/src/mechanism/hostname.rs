@@ -10,7 +10,7 @@
 use stockade_abi::{NamespaceKind, NamespaceSet, Reading};
 use stockade_spec::Pod;
 
-use crate::drift::{Finding, Mechanism, Verdict};
+use crate::finding::{Finding, Mechanism, Verdict};
 use crate::plan::{Action, Stage, Step};
 use crate::{Origin, Sourced};
 

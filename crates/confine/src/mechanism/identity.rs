@@ -20,7 +20,7 @@ use stockade_abi::facts::IdentityFacts;
 use stockade_abi::{ContainerGid, ContainerUid, IdMap, Reading};
 
 use crate::container::{Identity, UserNamespace};
-use crate::drift::{Finding, Mechanism, Verdict};
+use crate::finding::{Finding, Mechanism, Verdict};
 use crate::plan::{Action, Stage, Step};
 use crate::scope::{Findings, Scope, pod_place};
 use crate::{Origin, Reason, Sourced};
@@ -58,7 +58,7 @@ pub(crate) fn resolve(scope: &Scope<'_>, findings: &mut Findings) -> Sourced<Ide
 
     let gid = group.map_or(account.gid, |(gid, _)| number(gid));
     let groups = supplementary_groups(scope, &account);
-    Sourced::new(Identity { uid: account.uid, gid, groups, umask: None }, origin)
+    Sourced::new(Identity { uid: account.uid, gid, groups, umask: Some(UMASK) }, origin)
 }
 
 /// The kubelet's check before it starts a container.
@@ -238,6 +238,10 @@ fn became_another(meant: u32, seen: u32) -> bool {
 
 /// `/proc/sys/kernel/overflowgid`.
 const OVERFLOW: u32 = 65_534;
+
+/// What containers are started with everywhere; the caller's own would say who can write to what
+/// the container makes.
+const UMASK: u32 = 0o022;
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@ use stockade_abi::facts::LimitFacts;
 use stockade_abi::host::{Host, Privilege};
 use stockade_spec::k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
-use crate::drift::{Finding, Mechanism, Verdict};
+use crate::finding::{Finding, Mechanism, Verdict};
 use crate::limits::Limits;
 use crate::quantity;
 use crate::scope::{Findings, Scope};

@@ -14,7 +14,7 @@ use stockade_abi::{NamespaceKind, NamespaceSet, Reading};
 use stockade_spec::Pod;
 
 use crate::container::UserNamespace;
-use crate::drift::{Finding, Mechanism, Verdict};
+use crate::finding::{Finding, Mechanism, Verdict};
 use crate::scope::{Findings, Scope};
 use crate::world::{NodeUserNamespace, World};
 use crate::{Origin, Reason, Sourced};

@@ -13,7 +13,7 @@
 use stockade_abi::Reading;
 use stockade_abi::facts::NoNewPrivs;
 
-use crate::drift::{Finding, Mechanism, Verdict};
+use crate::finding::{Finding, Mechanism, Verdict};
 use crate::plan::{Action, Stage, Step};
 use crate::scope::Scope;
 use crate::{Origin, Sourced};

@@ -16,7 +16,7 @@ use stockade_abi::Reading;
 use stockade_abi::facts::PathAccess;
 
 use crate::container::GuardedPaths;
-use crate::drift::{Finding, Mechanism, Verdict};
+use crate::finding::{Finding, Mechanism, Verdict};
 use crate::plan::{Action, Stage, Step};
 use crate::scope::{Findings, Scope};
 use crate::{Origin, Reason, Sourced};

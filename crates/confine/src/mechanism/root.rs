@@ -11,7 +11,7 @@ use stockade_abi::Reading;
 use stockade_abi::facts::MountAccess;
 
 use crate::container::Root;
-use crate::drift::{Finding, Mechanism, Verdict};
+use crate::finding::{Finding, Mechanism, Verdict};
 use crate::plan::{Action, OverlayAttributes, Propagation, RootSource, Stage, Step};
 use crate::scope::Scope;
 use crate::world::NodeUserNamespace;

@@ -19,7 +19,7 @@ use stockade_abi::{Architecture, Capability, CapabilitySet, CapabilitySets, Read
 use stockade_seccomp::{self as engine, Comparison, Flag, Target};
 
 use crate::container::{Seccomp, SeccompFilter};
-use crate::drift::{Finding, Mechanism, Verdict};
+use crate::finding::{Finding, Mechanism, Verdict};
 use crate::mechanism::capabilities::FilterNeeds;
 use crate::plan::{Action, LogDenied, SeccompLoad, Speculation, Stage, Step};
 use crate::scope::{Findings, Scope};

@@ -15,7 +15,7 @@ use stockade_abi::host::LsmState;
 use stockade_abi::{Host, Reading};
 
 use crate::container::SeLinux;
-use crate::drift::{Finding, Mechanism, Verdict};
+use crate::finding::{Finding, Mechanism, Verdict};
 use crate::mechanism::apparmor::label_text;
 use crate::plan::{Action, SecurityModule, Stage, Step};
 use crate::scope::{Findings, Scope, pod_place};

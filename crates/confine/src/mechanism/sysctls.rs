@@ -17,7 +17,7 @@ use stockade_spec::legacy_sysctls::{self, LegacySysctl};
 use stockade_spec::{FieldPath, Place, Pod};
 
 use crate::container::Sysctl;
-use crate::drift::{Finding, Mechanism, Verdict};
+use crate::finding::{Finding, Mechanism, Verdict};
 use crate::plan::{Action, Stage, Step};
 use crate::scope::Findings;
 use crate::world::{Legacy, World};
