@@ -345,6 +345,23 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_has_an_example_of_each_kind_it_speaks_of() {
+        for (kind, major, minor, expected) in [
+            (Some(DeviceKind::Character), Some(1), Some(3), "c 1:3"),
+            (Some(DeviceKind::Character), Some(136), None, "c 136:0"),
+            (Some(DeviceKind::Block), None, None, "b 4000:1"),
+            (None, Some(8), Some(1), "c 8:1, b 8:1"),
+        ] {
+            let verdict = DeviceVerdict::Allow;
+            let rule = DeviceRule { verdict, kind, major, minor, access: DeviceAccess::READ };
+            let examples: Vec<Device> = rule.examples().collect();
+            assert!(examples.iter().all(|it| rule.covers(*it)), "{rule}");
+            let shown: Vec<String> = examples.iter().map(ToString::to_string).collect();
+            assert_eq!(shown.join(", "), expected, "{rule}");
+        }
+    }
+
+    #[test]
     fn access_letters_are_strict() {
         for (text, valid) in [("rwm", true), ("m", true), ("", true), ("rr", false), ("roo", false)]
         {

@@ -50,8 +50,8 @@ pub use container::{
     UserNamespace, Warning,
 };
 pub use drift::diff;
-pub use finding::{Finding, Mechanism, Verdict};
 pub use expect::{Declared, expect, questions, render};
+pub use finding::{Finding, Mechanism, Verdict};
 pub use mechanism::sysctls::dotted as dotted_sysctl;
 pub use origin::{Origin, Sourced};
 pub use refusal::{Reason, Refusal};

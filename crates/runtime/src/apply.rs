@@ -197,6 +197,7 @@ fn walk(
     let failed = |(index, fault): (usize, Fault)| StepFailed::new(plan, index, fault.into());
     let mut birth_step = 0;
     for (index, step) in plan.steps().iter().enumerate() {
+        #[expect(clippy::wildcard_enum_match_arm, reason = "all but these are the child's")]
         match &step.action {
             Action::MakeCgroup { limits, devices } => {
                 let cgroup = cgroup::make(site.cgroups, &site.cgroup, limits, devices.as_deref());

@@ -238,10 +238,7 @@ pub fn start_held(store: &Store, id: &ContainerId) -> Result<Held, BundleError> 
 }
 
 /// A container that waits to be started, locked, and its process.
-fn waiting(
-    store: &Store,
-    id: &ContainerId,
-) -> Result<(store::Claim, Pid, OwnedFd), BundleError> {
+fn waiting(store: &Store, id: &ContainerId) -> Result<(store::Claim, Pid, OwnedFd), BundleError> {
     let claim = store.lock(id)?;
     let unfit = |is| BundleError::Unfit { id: id.clone(), is };
     let (record, is, pidfd) = look(&claim)?;

@@ -53,7 +53,7 @@ impl CgroupPath {
     }
 
     /// This one and those that it is in, from the top.
-    pub(crate) fn from_top(&self) -> impl DoubleEndedIterator<Item = &str> {
+    pub(crate) fn with_parents(&self) -> impl DoubleEndedIterator<Item = &str> {
         let ends = self.0.match_indices('/').map(|(at, _)| at).chain([self.0.len()]);
         ends.map(|end| &self.0[..end]).collect::<Vec<_>>().into_iter()
     }
@@ -111,7 +111,7 @@ mod tests {
             assert_eq!(text.parse::<CgroupPath>().is_ok(), valid, "{text}");
         }
         let path: CgroupPath = "a/b/c".parse().unwrap();
-        assert_eq!(path.from_top().collect::<Vec<_>>(), ["a", "a/b", "a/b/c"]);
+        assert_eq!(path.with_parents().collect::<Vec<_>>(), ["a", "a/b", "a/b/c"]);
         assert!(path.child("../x").is_err());
         assert_eq!(path.parent().unwrap().as_str(), "a/b");
         assert_eq!("a".parse::<CgroupPath>().unwrap().parent(), None);

@@ -125,7 +125,7 @@ impl Channel {
         };
         let fd = control.drain().find_map(|message| match message {
             RecvAncillaryMessage::ScmRights(mut fds) => fds.next(),
-            _ => None,
+            RecvAncillaryMessage::ScmCredentials(_) | _ => None,
         });
         match Message::decode(&bytes[..received]) {
             Some(message) => Ok(Heard::Message(message, fd)),

@@ -80,6 +80,7 @@ impl Prepared {
         let makes_cgroup =
             plan.steps().iter().any(|it| matches!(it.action, Action::MakeCgroup { .. }));
         for (index, step) in plan.steps().iter().enumerate() {
+            #[expect(clippy::wildcard_enum_match_arm, reason = "the others need no preparation")]
             let done = match &step.action {
                 Action::Exec { arguments, environment } => {
                     exec::prepare(arguments, environment).map(|program| ready.exec = Some(program))
@@ -119,6 +120,7 @@ impl Outline {
             privilege: if geteuid().is_root() { Privilege::Root } else { Privilege::User },
         };
         for (index, step) in plan.steps().iter().enumerate() {
+            #[expect(clippy::wildcard_enum_match_arm, reason = "the others leave no mark here")]
             match &step.action {
                 Action::JoinNamespaces { kinds } if need_a_birth(*kinds) => {
                     outline.joined_at_birth = Some((index, *kinds));

@@ -45,13 +45,6 @@ impl Proc {
         self.open_below(&format!("sys/{path}"), OFlags::WRONLY, links)
     }
 
-    /// Opens again, with `flags`, what a descriptor of ours refers to.
-    pub(crate) fn reopen(&self, fd: i32, flags: OFlags) -> Result<OwnedFd, Refused> {
-        // The one magic link that is wanted: it leads to the very file that was verified.
-        rustix::fs::openat(&self.0, format!("self/fd/{fd}"), flags | OFlags::CLOEXEC, Mode::empty())
-            .call("openat(/proc/self/fd)")
-    }
-
     /// Opens the link to a namespace of a process, as something that can be joined.
     pub(crate) fn open_namespace(&self, pid: i32, name: &str) -> Result<OwnedFd, Refused> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC;

@@ -137,9 +137,12 @@ fn exec_is_confined_like_the_container() {
     let manifest = pod("sleeper", CONFINED, r#"["sleep", "1000"]"#);
     assert_eq!(home.reading(&["create", "-f", "-"], &manifest).code, 0);
     let status = |of: &str| {
-        let answer = home.stockade(&["exec", "sleeper", "--", "cat", &format!("/proc/{of}/status")]);
+        let answer =
+            home.stockade(&["exec", "sleeper", "--", "cat", &format!("/proc/{of}/status")]);
         let fields = answer.out.lines().filter(|line| {
-            ["Uid", "Gid", "Groups", "Cap", "NoNewPrivs", "Seccomp"].iter().any(|it| line.starts_with(it))
+            ["Uid", "Gid", "Groups", "Cap", "NoNewPrivs", "Seccomp"]
+                .iter()
+                .any(|it| line.starts_with(it))
         });
         fields.map(str::to_owned).collect::<Vec<_>>()
     };

@@ -63,10 +63,9 @@ pub(crate) fn refuse_foreign(
     findings: &mut Findings,
 ) {
     let (Some(_), Some(spec)) = (user_namespace, &pod.object.spec) else { return };
-    for (path, is_set, shown) in [
-        ("spec.hostPID", spec.host_pid, "/proc"),
-        ("spec.hostIPC", spec.host_ipc, "/dev/mqueue"),
-    ] {
+    for (path, is_set, shown) in
+        [("spec.hostPID", spec.host_pid, "/proc"), ("spec.hostIPC", spec.host_ipc, "/dev/mqueue")]
+    {
         if is_set == Some(true) {
             findings.refuse_with_hint(
                 Reason::Unsupported,
@@ -163,6 +162,28 @@ mod tests {
             assert_eq!(set.to_string(), of_container, "{spec} {own}");
             let made = self::own(set, shared);
             assert!(!made.contains(Cgroup) && shared.iter().all(|it| !made.contains(it)), "{made}");
+        }
+    }
+
+    #[test]
+    fn what_a_user_namespace_cannot_show_is_refused_by_name() {
+        let users = World { node: users_node(), ..world() };
+        for (spec, world, expected) in [
+            ("hostPID: true,", &world(), ""),
+            ("hostPID: true,", &users, "spec.hostPID"),
+            ("hostIPC: true,", &users, "spec.hostIPC"),
+            ("hostPID: false, hostIPC: false, hostNetwork: true,", &users, ""),
+        ] {
+            let pod = pod(&format!(
+                "{{apiVersion: v1, kind: Pod, metadata: {{name: p}}, spec: {{{spec} containers: \
+                 [{{name: c, image: i, command: [x]}}]}}}}"
+            ));
+            let mut findings = Findings::default();
+            let (_, user) = resolve_pod(&pod, world);
+            refuse_foreign(&pod, user.as_ref(), &mut findings);
+            let refused: Vec<&str> =
+                findings.refusals.iter().map(|it| it.place.path.as_str()).collect();
+            assert_eq!(refused.join(" "), expected, "{spec}");
         }
     }
 

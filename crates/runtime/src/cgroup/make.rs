@@ -146,7 +146,7 @@ impl Cgroup {
             Version::V2 => controllers.iter().copied().filter(|it| *it != DEVICES).collect(),
         };
         let mut parent = "";
-        for directory in path.from_top() {
+        for directory in path.with_parents() {
             pass_on(top, parent, &passed_on)?;
             match mkdirat(top, directory, mode) {
                 Ok(()) => {

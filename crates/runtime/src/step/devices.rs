@@ -7,7 +7,7 @@ use rustix::fs::{ResolveFlags, openat2, readlinkat};
 use rustix::io::Errno;
 use stockade_abi::facts::DeviceKind;
 use stockade_confine::plan::{DeviceNode, NodeMaking};
-use stockade_sys::Calls;
+use stockade_sys::{Calls, Refused};
 
 use super::mount::attach;
 use super::sources::{Sources, verify_device};
@@ -62,7 +62,7 @@ fn make_node(root: &Root, node: &DeviceNode) -> Done {
             let found = openat2(&directory, name, flags, Mode::empty(), resolve).call("openat2")?;
             verify_device(&found, &node.path, node.device)
         }
-        Err(errno) => Err(Fault::from(Err::<(), _>(errno).call("mknodat").unwrap_err())),
+        Err(errno) => Err(Refused::from_rustix("mknodat", errno).into()),
     }
 }
 

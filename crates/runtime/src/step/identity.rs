@@ -15,7 +15,7 @@ use crate::fault::{Done, Fault};
 /// cannot be set the plan says so by `None`.
 pub(crate) fn set(uid: u32, gid: u32, groups: Option<&[u32]>, file_mask: Option<u32>) -> Done {
     let no_id = |id: &u32| *id == u32::MAX;
-    if no_id(&uid) || no_id(&gid) || groups.is_some_and(|all| all.iter().any(|it| no_id(it))) {
+    if no_id(&uid) || no_id(&gid) || groups.is_some_and(|all| all.iter().any(no_id)) {
         // To the kernel it means "no change": the process would stay root.
         return Err(Fault::told(format!("{} is not an id", u32::MAX)));
     }

@@ -21,7 +21,7 @@ pub(crate) fn cut_propagation(propagation: plan::Propagation) -> Done {
     let propagation = match raw_propagation(propagation) {
         // Shared is what the container's own root becomes, later; never its copy of the host's.
         Propagation::Shared | Propagation::Slave => Propagation::Slave,
-        other => other,
+        other @ (Propagation::Private | Propagation::Unbindable) => other,
     };
     let change = MountAttributes { propagation: Some(propagation), ..MountAttributes::default() };
     Ok(set_attributes(CWD, c"/", Recursion::Tree, change)?)

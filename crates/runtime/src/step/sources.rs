@@ -70,6 +70,7 @@ impl Sources {
         &self.cgroups
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the other actions have no source")]
     fn open_for(
         &mut self,
         index: usize,
@@ -128,7 +129,12 @@ pub(crate) fn verify_device(fd: impl AsFd, path: &str, expected: Option<Device>)
         FileType::CharacterDevice => Some(DeviceKind::Character),
         FileType::BlockDevice => Some(DeviceKind::Block),
         FileType::Fifo if expected.is_none() => return Ok(()),
-        _ => None,
+        FileType::RegularFile
+        | FileType::Directory
+        | FileType::Symlink
+        | FileType::Fifo
+        | FileType::Socket
+        | FileType::Unknown => None,
     };
     let (major, minor) = (major(found.st_rdev), minor(found.st_rdev));
     match (kind.map(|kind| Device { kind, major, minor }), expected) {

@@ -10,6 +10,9 @@
 //! One thread: the runtime makes children that are copies of it. Without root every test is listed
 //! as skipped by name; with `STOCKADE_NO_SKIP=1` that is a failure.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::wildcard_enum_match_arm, reason = "each weakening changes one kind of step")]
+
 mod live;
 mod stand;
 mod weakened;

@@ -42,8 +42,18 @@ fn untouched_plans_hold_in_every_line() {
         assert_eq!(not_ok(&findings), [], "{manifest}");
         let judged: Vec<String> = findings.iter().map(|it| it.mechanism.to_string()).collect();
         let mut lines = vec![
-            "identity", "capabilities", "privilege escalation", "seccomp", "AppArmor", "SELinux",
-            "namespaces", "root filesystem", "guarded paths", "devices", "limits", "hostname",
+            "identity",
+            "capabilities",
+            "privilege escalation",
+            "seccomp",
+            "AppArmor",
+            "SELinux",
+            "namespaces",
+            "root filesystem",
+            "guarded paths",
+            "devices",
+            "limits",
+            "hostname",
         ];
         if manifest == USER {
             lines.push("sysctl net.ipv4.ip_unprivileged_port_start");
@@ -130,8 +140,11 @@ fn capabilities() {
         &[
             ("permitted", &in_effect, &red("permitted also has SYS_CHROOT")),
             ("effective", &in_effect, &red("effective also has SYS_CHROOT")),
-            ("everything", &|plans| plans.without(|it| matches!(it, Action::LimitBounding(_))),
-                &red("SYS_ADMIN")),
+            (
+                "everything",
+                &|plans| plans.without(|it| matches!(it, Action::LimitBounding(_))),
+                &red("SYS_ADMIN"),
+            ),
         ],
     );
 }
@@ -348,8 +361,11 @@ fn devices() {
             ("a disk", &more(Some(Block), Some(8), Some(0), "rwm"), &red("b 8:0 rw")),
             ("a part of a disk", &more(Some(Block), Some(8), Some(1), "r"), &red("b 8:1 r")),
             ("all disks", &more(Some(Block), None, None, "rw"), &red("b 8:0 rw")),
-            ("one that is rarely thought of", &more(Some(Character), Some(10), Some(144), "rw"),
-                &red("c 10:144 rw")),
+            (
+                "one that is rarely thought of",
+                &more(Some(Character), Some(10), Some(144), "rw"),
+                &red("c 10:144 rw"),
+            ),
             ("everything", &more(None, None, None, "rwm"), &red("c 1:1 rw")),
             ("no rules at all", &uncontrolled, &red("c 1:1 rw")),
         ],
@@ -384,10 +400,8 @@ fn limits() {
 
 fn a_cgroup_that_was_not_entered() {
     let without = |plans: Plans| plans.without(|it| matches!(it, Action::EnterCgroup));
-    let red = [
-        (Mechanism::Devices, "WEAKER", "c 1:1 rw"),
-        (Mechanism::Limits, "WEAKER", "not in force"),
-    ];
+    let red =
+        [(Mechanism::Devices, "WEAKER", "c 1:1 rw"), (Mechanism::Limits, "WEAKER", "not in force")];
     check(ROOT, &[("outside", &without, &red)]);
 }
 

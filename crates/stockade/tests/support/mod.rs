@@ -63,11 +63,7 @@ impl Place {
     }
 
     pub(crate) fn stockade_reading(&self, arguments: &[&str], input: &str) -> Answer {
-        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().expect("it runs");
-        let mut stdin = child.stdin.take().expect("a pipe");
-        stdin.write_all(input.as_bytes()).expect("it reads");
-        drop(stdin);
-        answer(child.wait_with_output().expect("it ends"))
+        feed(self.command(arguments), input)
     }
 
     /// What pods have left: their directories, layers, cgroups and mounts.
@@ -90,7 +86,16 @@ impl Drop for Place {
     }
 }
 
-fn answer(output: Output) -> Answer {
+/// Runs a command that reads `input`.
+pub(crate) fn feed(mut command: Command, input: &str) -> Answer {
+    let mut child = command.stdin(Stdio::piped()).spawn().expect("it runs");
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(input.as_bytes()).expect("it reads");
+    drop(stdin);
+    answer(child.wait_with_output().expect("it ends"))
+}
+
+pub(crate) fn answer(output: Output) -> Answer {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Answer {
         code: output.status.code().unwrap_or(-1),
@@ -99,7 +104,7 @@ fn answer(output: Output) -> Answer {
     }
 }
 
-fn entries(directory: &Path) -> Vec<String> {
+pub(crate) fn entries(directory: &Path) -> Vec<String> {
     let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
     entries.map(|it| it.expect("an entry").path().display().to_string()).collect()
 }
