@@ -36,6 +36,8 @@ pub(crate) use files::write_durably;
 pub use image::{Image, Lease, Listed};
 pub(crate) use work::{Sync, Work, check_digest, open_sized};
 
+use rustix::fs::FlockOperation;
+
 use crate::{Error, Limits, Reference};
 
 /// The images below one directory.
@@ -73,11 +75,13 @@ impl Store {
     ///
     /// [`Error::CorruptIndex`]; [`Error::Damaged`] if the image is listed, but not complete.
     pub fn find(&self, reference: &Reference) -> Result<Option<Image>, Error> {
-        let index = self.files.read_index()?;
-        match index.find(reference)? {
-            Some((name, entry)) => image::load(&self.files, name, entry).map(Some),
-            None => Ok(None),
-        }
+        self.settled(|| {
+            let index = self.files.read_index()?;
+            match index.find(reference)? {
+                Some((name, entry)) => image::load(&self.files, name, entry).map(Some),
+                None => Ok(None),
+            }
+        })
     }
 
     /// Finds an image as [`Self::find`] does, and it has to be there.
@@ -97,11 +101,13 @@ impl Store {
     ///
     /// Those of [`Self::find`], and [`Error::AmbiguousId`].
     pub fn find_id(&self, id: &str) -> Result<Option<Image>, Error> {
-        let index = self.files.read_index()?;
-        match index.find_id(id)? {
-            Some((name, entry)) => image::load(&self.files, name, entry).map(Some),
-            None => Ok(None),
-        }
+        self.settled(|| {
+            let index = self.files.read_index()?;
+            match index.find_id(id)? {
+                Some((name, entry)) => image::load(&self.files, name, entry).map(Some),
+                None => Ok(None),
+            }
+        })
     }
 
     /// Lists all images by name. Damaged ones are listed too.
@@ -127,6 +133,19 @@ impl Store {
             Ok(())
         })?;
         collect::collect(&self.files)
+    }
+
+    /// An image that seems damaged may have been removed between the look at the index and the look
+    /// at its layers. While somebody works in the store nothing is collected: what is found then is
+    /// so.
+    fn settled<T>(&self, look: impl Fn() -> Result<T, Error>) -> Result<T, Error> {
+        match look() {
+            Err(Error::Damaged { .. }) => {
+                let _lock = self.files.lock("work.lock", FlockOperation::LockShared)?;
+                look()
+            }
+            answer => answer,
+        }
     }
 
     pub(crate) fn files(&self) -> &Files {
