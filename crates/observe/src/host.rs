@@ -11,7 +11,7 @@ use std::os::fd::AsFd;
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 use rustix::system::uname;
-use stockade_abi::host::{Host, Kernel};
+use stockade_abi::host::{Cgroups, Host, Kernel};
 use stockade_abi::{NamespaceKind, NamespaceSet, Why};
 use thiserror::Error;
 
@@ -48,6 +48,19 @@ pub fn host() -> Result<Host, Unmeasured> {
         seccomp_actions: seccomp_actions().map_err(because("the seccomp actions"))?,
         last_cpu: last_cpu().map_err(because("the last CPU"))?,
     })
+}
+
+/// Measures of this machine only how cgroups are mounted: all that it takes to remove a container.
+///
+/// # Errors
+///
+/// As [`host`].
+pub fn cgroups() -> Result<Cgroups, Unmeasured> {
+    let because = |what| move |why| Unmeasured { what, why };
+    let procfs = subject::procfs().map_err(because("anything"))?;
+    cgroup::Hierarchies::read(procfs.as_fd())
+        .and_then(|it| it.cgroups())
+        .map_err(because("the cgroups"))
 }
 
 fn kernel() -> Result<Kernel, Why> {

@@ -29,6 +29,6 @@ mod status;
 mod subject;
 mod sysctl;
 
-pub use host::{Unmeasured, host};
+pub use host::{Unmeasured, cgroups, host};
 pub use process::{process, process_with_filters};
 pub use subject::Gone;

@@ -252,10 +252,9 @@ mod tests {
             })),
         ] {
             one.tell(&message).unwrap();
-            match other.listen(Some(Duration::from_secs(1))).unwrap() {
-                Heard::Message(heard, None) => assert_eq!(heard, message),
-                heard => panic!("{message:?} became {heard:?}"),
-            }
+            let heard = other.listen(Some(Duration::from_secs(1))).unwrap();
+            let Heard::Message(heard, None) = heard else { panic!("{message:?}: {heard:?}") };
+            assert_eq!(heard, message);
         }
         assert!(matches!(other.listen(Some(Duration::ZERO)).unwrap(), Heard::Late));
         drop(one);

@@ -82,7 +82,7 @@ pub(crate) fn walk(
 impl Hands<'_> {
     /// What every child does before its first step.
     fn begin(&mut self) -> Done {
-        stockade_sys::signals::reset_signals()?;
+        stockade_sys::signals::reset_ignored(self.ready.ignored_signals)?;
         umask(Mode::empty());
         self.tie()?;
         if let Streams::Given([input, output, errors]) = &self.site.streams {

@@ -3,7 +3,7 @@
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 
-use rustix::fs::{AtFlags, CWD, unlinkat};
+use rustix::fs::{AtFlags, CWD, OFlags, unlinkat};
 use rustix::net::{
     AddressFamily, SocketAddrUnix, SocketFlags, SocketType, bind, listen, socket_with,
 };
@@ -14,7 +14,7 @@ use stockade_sys::{Calls, Refused};
 
 use crate::cgroup::{self, Cgroup};
 use crate::fault::{Done, Fault};
-use crate::proc::Proc;
+use crate::proc::{Proc, read_all};
 use crate::site::{Gate, Site};
 use crate::step::exec;
 use crate::step::namespaces::need_a_birth;
@@ -35,6 +35,8 @@ pub(crate) struct Prepared {
     pub(crate) exec: Option<exec::Prepared>,
     /// Where the word to start comes in, if not from us.
     pub(crate) gate: Option<OwnedFd>,
+    /// The signals that the child inherits as ignored, as a mask.
+    pub(crate) ignored_signals: u64,
     /// What the plan says elsewhere and more than one step depends on.
     pub(crate) outline: Outline,
 }
@@ -75,8 +77,17 @@ impl Prepared {
         let us = pidfd_open(getpid(), PidfdFlags::empty())
             .call("pidfd_open")
             .map_err(|refused| (0, refused.into()))?;
-        let mut ready =
-            Self { proc, us, cgroup: None, sources: None, exec: None, gate: None, outline };
+        let ignored_signals = ignored_signals(&proc);
+        let mut ready = Self {
+            proc,
+            us,
+            cgroup: None,
+            sources: None,
+            exec: None,
+            gate: None,
+            ignored_signals,
+            outline,
+        };
         let makes_cgroup =
             plan.steps().iter().any(|it| matches!(it.action, Action::MakeCgroup { .. }));
         for (index, step) in plan.steps().iter().enumerate() {
@@ -140,6 +151,14 @@ impl Outline {
     pub(crate) fn joins_processes(&self) -> bool {
         self.joined_at_birth.is_some_and(|(_, kinds)| kinds.contains(NamespaceKind::Pid))
     }
+}
+
+/// Which signals we ignore: all, for all we know, if the kernel does not say.
+fn ignored_signals(proc: &Proc) -> u64 {
+    let status = proc.open_own("status", OFlags::RDONLY).and_then(|it| read_all(&it, 8192));
+    let status = String::from_utf8(status.unwrap_or_default()).unwrap_or_default();
+    let line = status.lines().find_map(|it| it.strip_prefix("SigIgn:"));
+    line.and_then(|it| u64::from_str_radix(it.trim(), 16).ok()).unwrap_or(u64::MAX)
 }
 
 /// Opens the gate that other processes of ours can reach.

@@ -73,7 +73,7 @@ mod tests {
         fs::write(kept.join("file"), "").unwrap();
         std::os::unix::fs::symlink(&kept, tree.join("a/link")).unwrap();
         fs::write(tree.join("a/b/file"), "").unwrap();
-        fs::set_permissions(tree.join("a"), fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(tree.join("a"), fs::Permissions::from_mode(0o000)).unwrap();
         remove_tree(&tree).unwrap();
         assert!(!tree.exists() && kept.join("file").exists());
         remove_tree(&tree).unwrap();

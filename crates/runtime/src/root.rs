@@ -14,6 +14,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, mkdirat, mknodat, openat2, readlinkat};
 use rustix::io::Errno;
+use stockade_sys::fs::FsMagic;
 use stockade_sys::{Calls, Refused};
 
 use crate::fault::{Done, Fault};
@@ -78,7 +79,13 @@ impl Root {
         if let Some(last) = rest.pop_back() {
             let parent = rest.iter().fold(String::new(), |so_far, it| so_far + "/" + it);
             match self.find(&parent, links) {
-                Ok(_) => (made, rest) = (parent, VecDeque::from([last])),
+                Ok(directory) => match make_one(&directory, &last, leaf) {
+                    Ok(()) => return Ok(open_made(&directory, &last)?),
+                    Err(refused) if refused.errno == EXIST => {
+                        (made, rest) = (parent, VecDeque::from([last]));
+                    }
+                    Err(refused) => return Err(refused.into()),
+                },
                 Err(refused) if refused.errno == NOENT => rest.push_back(last),
                 Err(refused) => return Err(refused.into()),
             }
@@ -99,6 +106,11 @@ impl Root {
             match make_one(&parent, &component, kind) {
                 Ok(()) => made = next,
                 Err(refused) if refused.errno == EXIST => {
+                    // The text of a magic link is no path, and its target is none of the image's
+                    // business: our own descriptor may have got the number that was asked for.
+                    if FsMagic::of(&parent)? == FsMagic::PROC {
+                        return Err(Fault::told(format!("{next} is a link of procfs")));
+                    }
                     // A link to nowhere (or a race, which then ends here): go where it points.
                     if links == Links::Refused || links_left == 0 {
                         return Err(Refused::from_rustix("openat2", Errno::LOOP).into());
@@ -125,11 +137,17 @@ impl Root {
     /// Opens the directory that `path` is in, which is made if it is missing, and splits off the
     /// name in it.
     pub(crate) fn parent<'p>(&self, path: &'p str) -> Done<(OwnedFd, &'p str)> {
+        let (parent, name) = Self::split(path)?;
+        Ok((self.make(parent, Leaf::Directory, Links::Inside)?, name))
+    }
+
+    /// Splits a path into its directory and the name in it.
+    pub(crate) fn split(path: &str) -> Done<(&str, &str)> {
         let (parent, name) = path.trim_end_matches('/').rsplit_once('/').unwrap_or(("", path));
         if name.is_empty() || name == "." || name == ".." {
-            return Err(Fault::told(format!("{path} does not end in a name")));
+            return Err(Fault::told(format!("`{path}` does not end in a name")));
         }
-        Ok((self.make(parent, Leaf::Directory, Links::Inside)?, name))
+        Ok((parent, name))
     }
 }
 
@@ -137,6 +155,13 @@ impl AsFd for Root {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
+}
+
+/// Opens what was just made: it, and nothing that has been put in its place since and leads on.
+fn open_made(directory: &OwnedFd, name: &str) -> Result<OwnedFd, Refused> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+    openat2(directory, name, flags, Mode::empty(), resolve).call("openat2")
 }
 
 fn make_one(parent: &OwnedFd, name: &str, kind: Leaf) -> Result<(), Refused> {

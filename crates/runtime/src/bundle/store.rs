@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! <root>/           0700, ours
-//!   <id>/           locked (flock) by whoever changes it
+//!   <id>/
 //!     state.json    the record, replaced whole
+//!     lock          held by whoever changes something
 //!     config.json   what it was made from, kept as it was then
 //!     gate          the socket through which it is started, until it is
 //!     scratch/      what its root file system writes
@@ -12,14 +13,14 @@
 
 use std::fs;
 use std::io::{self, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use rustix::fs::{
-    AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, flock, fstat, openat, renameat_with,
-    unlinkat,
+    AtFlags, CWD, FlockOperation, Mode, OFlags, RenameFlags, fcntl_lock, fstat, openat,
+    renameat_with, unlinkat,
 };
 use rustix::io::Errno;
 
@@ -35,6 +36,9 @@ pub(super) struct Claim {
     id: ContainerId,
     path: PathBuf,
     directory: OwnedFd,
+    /// A lock of the process and not of the descriptor: the container's process is a copy of ours
+    /// and must not hold it on.
+    lock: Option<OwnedFd>,
 }
 
 impl Store {
@@ -110,7 +114,7 @@ impl Store {
 
     /// Opens a container's directory and waits until nobody else changes it.
     pub(super) fn lock(&self, id: &ContainerId) -> Result<Claim, BundleError> {
-        let claim = self.look(id)?;
+        let mut claim = self.look(id)?;
         claim.lock()?;
         // Whoever had the lock may have removed it.
         if claim.is_there() { Ok(claim) } else { Err(BundleError::Missing(id.clone())) }
@@ -132,8 +136,7 @@ impl Store {
             let is_abandoned = openat(CWD, &path, flags, Mode::empty()).is_ok_and(|directory| {
                 // Between its making and its locking it is a moment old at most.
                 let age = fstat(&directory).map(|it| age_seconds(it.st_ctime));
-                age.is_ok_and(|it| it > 60)
-                    && flock(&directory, FlockOperation::NonBlockingLockExclusive).is_ok()
+                age.is_ok_and(|it| it > 60) && is_unlocked(&directory)
             });
             if is_abandoned && fs::remove_dir_all(&path).is_err() {
                 // The next one may have more luck; it names nothing that exists.
@@ -146,7 +149,7 @@ impl Claim {
     fn open(id: &ContainerId, path: PathBuf) -> Result<Self, BundleError> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         match openat(CWD, &path, flags, Mode::empty()) {
-            Ok(directory) => Ok(Self { id: id.clone(), path, directory }),
+            Ok(directory) => Ok(Self { id: id.clone(), path, directory, lock: None }),
             Err(Errno::NOENT) => Err(BundleError::Missing(id.clone())),
             Err(errno) => Err(files(format!("open {}", path.display()), errno.into())),
         }
@@ -234,14 +237,18 @@ impl Claim {
         fs::remove_dir_all(&self.path).map_err(about)
     }
 
-    fn lock(&self) -> Result<(), BundleError> {
+    fn lock(&mut self) -> Result<(), BundleError> {
+        let lock = open_lock(&self.directory, OFlags::CREATE)
+            .map_err(|errno| files("open the lock".to_owned(), errno.into()))?;
         loop {
-            match flock(self.directory.as_fd(), FlockOperation::LockExclusive) {
+            match fcntl_lock(&lock, FlockOperation::LockExclusive) {
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(files("lock".to_owned(), errno.into())),
-                Ok(()) => return Ok(()),
+                Ok(()) => break,
             }
         }
+        self.lock = Some(lock);
+        Ok(())
     }
 
     /// Whether this directory is still the one under its name.
@@ -252,6 +259,18 @@ impl Claim {
             _ => false,
         }
     }
+}
+
+fn is_unlocked(directory: &OwnedFd) -> bool {
+    match open_lock(directory, OFlags::empty()) {
+        Ok(lock) => fcntl_lock(&lock, FlockOperation::NonBlockingLockExclusive).is_ok(),
+        Err(errno) => errno == Errno::NOENT,
+    }
+}
+
+fn open_lock(directory: &OwnedFd, more: OFlags) -> Result<OwnedFd, Errno> {
+    let flags = OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC | more;
+    openat(directory, LOCK, flags, Mode::from_raw_mode(0o600))
 }
 
 fn age_seconds(since: i64) -> i64 {
@@ -267,6 +286,7 @@ const RECORD: &str = "state.json";
 const NEW_RECORD: &str = ".state.json";
 const CONFIG: &str = "config.json";
 const GATE: &str = "gate";
+const LOCK: &str = "lock";
 const NEW: &str = ".new-";
 /// A configuration may be long; no container is worth reading more.
 const MAX_FILE: u64 = 64 << 20;
@@ -290,7 +310,7 @@ mod tests {
         let claim = store.claim(&id, &intent(&id), "{}").unwrap();
         assert_eq!(claim.read().unwrap().id, id);
         assert!(matches!(store.claim(&id, &intent(&id), "{}"), Err(BundleError::Exists(_))));
-        assert_eq!(store.list().unwrap(), [id.clone()]);
+        assert_eq!(store.list().unwrap(), std::slice::from_ref(&id));
         // The loser has left nothing.
         assert_eq!(fs::read_dir(all.path().join("state")).unwrap().count(), 1);
         claim.remove().unwrap();

@@ -73,17 +73,29 @@ pub(crate) fn open_below(top: &OwnedFd, path: &str, flags: OFlags) -> Result<Own
 
 /// Writes a value to a file of a cgroup, in one piece.
 pub(crate) fn write(top: &OwnedFd, path: &str, value: &str) -> Done {
-    let about = |refused: Refused| {
-        let errno = refused.errno;
-        Fault::told(format!("{errno} from {} of `{value}` to {path}", refused.call))
-    };
-    let file = open_below(top, path, OFlags::WRONLY).map_err(about)?;
-    let written = rustix::io::write(&file, value.as_bytes()).call("write").map_err(about)?;
-    if written == value.len() {
-        Ok(())
-    } else {
-        Err(Refused::from_rustix("write(cgroup)", Errno::IO).into())
+    write_each(top, path, [value].into_iter())
+}
+
+/// Writes values to a file of a cgroup, each in one piece.
+pub(crate) fn write_each<'v>(
+    top: &OwnedFd,
+    path: &str,
+    values: impl Iterator<Item = &'v str>,
+) -> Done {
+    let file = open_below(top, path, OFlags::WRONLY).map_err(|refused| {
+        Fault::told(format!("{} from {} of {path}", refused.errno, refused.call))
+    })?;
+    for value in values {
+        match rustix::io::write(&file, value.as_bytes()).call("write") {
+            Ok(written) if written == value.len() => {}
+            Ok(_) => return Err(Refused::from_rustix("write(cgroup)", Errno::IO).into()),
+            Err(Refused { call, errno }) => {
+                let what = format!("{errno} from {call} of `{value}` to {path}");
+                return Err(Fault::told(what));
+            }
+        }
     }
+    Ok(())
 }
 
 /// Reads a file of a cgroup.

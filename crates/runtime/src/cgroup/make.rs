@@ -1,6 +1,7 @@
 //! Making a cgroup with its limits, and opening one that is there.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::rc::Rc;
 
 use rustix::fs::{AtFlags, Mode, OFlags, mkdirat, unlinkat};
 use rustix::io::Errno;
@@ -9,7 +10,7 @@ use stockade_abi::host::Cgroups;
 use stockade_confine::limits::Limits;
 use stockade_sys::Calls;
 
-use super::hierarchy::{open_below, read, write};
+use super::hierarchy::{open_below, read, write, write_each};
 use super::{CgroupPath, Hierarchy, Version, devices, hierarchies, limits};
 use crate::fault::{Done, Fault};
 
@@ -18,7 +19,7 @@ use crate::fault::{Done, Fault};
 pub(crate) struct Cgroup {
     places: Vec<Place>,
     /// Directories that were made, with the descriptor that they are below.
-    made: Vec<(OwnedFd, String)>,
+    made: Vec<(Rc<OwnedFd>, String)>,
 }
 
 /// The cgroup in one hierarchy.
@@ -91,7 +92,7 @@ impl Cgroup {
         drop(self.places);
         for (top, path) in self.made.iter().rev() {
             for attempt in 0..UNDO_ATTEMPTS {
-                match unlinkat(top, path.as_str(), AtFlags::REMOVEDIR) {
+                match unlinkat(&**top, path.as_str(), AtFlags::REMOVEDIR) {
                     // A process that has just died is still being taken out.
                     Err(Errno::BUSY) if attempt + 1 < UNDO_ATTEMPTS => {
                         std::thread::sleep(UNDO_PAUSE);
@@ -111,7 +112,7 @@ impl Cgroup {
         wanted: &Limits,
         rules: Option<&[DeviceRule]>,
     ) -> Done {
-        let top = hierarchy.open()?;
+        let top = Rc::new(hierarchy.open()?);
         self.make_directories(hierarchy.version, &top, controllers, path)?;
 
         let settings = limits::settings(wanted, hierarchy.version);
@@ -122,8 +123,10 @@ impl Cgroup {
         if let Some(rules) = rules.filter(|_| controllers.contains(&DEVICES)) {
             match hierarchy.version {
                 Version::V1 => {
-                    for line in devices::v1_lines(rules)? {
-                        write(&top, &format!("{path}/{}", line.file), &line.text)?;
+                    let lines = devices::v1_lines(rules)?;
+                    for same in lines.chunk_by(|one, next| one.file == next.file) {
+                        let texts = same.iter().map(|it| it.text.as_str());
+                        write_each(&place.directory, same[0].file, texts)?;
                     }
                 }
                 Version::V2 => devices::attach_program(rules, place.directory.as_fd())?,
@@ -136,7 +139,7 @@ impl Cgroup {
     fn make_directories(
         &mut self,
         version: Version,
-        top: &OwnedFd,
+        top: &Rc<OwnedFd>,
         controllers: &[&str],
         path: &CgroupPath,
     ) -> Done {
@@ -148,11 +151,8 @@ impl Cgroup {
         let mut parent = "";
         for directory in path.with_parents() {
             pass_on(top, parent, &passed_on)?;
-            match mkdirat(top, directory, mode) {
-                Ok(()) => {
-                    let top = top.try_clone().map_err(|_| Fault::told("too many open files"))?;
-                    self.made.push((top, directory.to_owned()));
-                }
+            match mkdirat(&**top, directory, mode) {
+                Ok(()) => self.made.push((Rc::clone(top), directory.to_owned())),
                 Err(Errno::EXIST) if directory != path.as_str() => {}
                 Err(Errno::EXIST) => {
                     return Err(Fault::told(format!("the cgroup {path} exists already")));

@@ -16,9 +16,21 @@ use crate::root::{Leaf, Links, Root};
 
 /// Makes the nodes, and the links that programs expect.
 pub(crate) fn make(root: &Root, nodes: &[DeviceNode], index: usize, sources: &mut Sources) -> Done {
+    let mut last: Option<(&str, OwnedFd)> = None;
     for (place, node) in nodes.iter().enumerate() {
         match node.made_by {
-            NodeMaking::Mknod => make_node(root, node)?,
+            NodeMaking::Mknod => {
+                let (path, name) = Root::split(&node.path)?;
+                let directory = match &mut last {
+                    // Most are beside each other.
+                    Some((there, directory)) if *there == path => directory,
+                    other => {
+                        let directory = root.make(path, Leaf::Directory, Links::Inside)?;
+                        &mut other.insert((path, directory)).1
+                    }
+                };
+                make_node(directory, name, node)?;
+            }
             NodeMaking::Bind => {
                 let source = sources.take_node(index, place)?;
                 attach(&source, &root.make(&node.path, Leaf::File, Links::Inside)?)?;
@@ -30,8 +42,7 @@ pub(crate) fn make(root: &Root, nodes: &[DeviceNode], index: usize, sources: &mu
 }
 
 /// Makes one node, with exactly its mode (our umask is 0) and owner.
-fn make_node(root: &Root, node: &DeviceNode) -> Done {
-    let (directory, name) = root.parent(&node.path)?;
+fn make_node(directory: &OwnedFd, name: &str, node: &DeviceNode) -> Done {
     let (kind, number) = match node.device {
         None => (FileType::Fifo, 0),
         Some(device) => {
@@ -42,7 +53,7 @@ fn make_node(root: &Root, node: &DeviceNode) -> Done {
             (kind, makedev(device.major, device.minor))
         }
     };
-    match mknodat(&directory, name, kind, Mode::from_raw_mode(node.mode & 0o7777), number) {
+    match mknodat(directory, name, kind, Mode::from_raw_mode(node.mode & 0o7777), number) {
         Ok(()) => {
             if (node.uid, node.gid) != (0, 0) {
                 let owner = [node.uid, node.gid];
@@ -50,7 +61,7 @@ fn make_node(root: &Root, node: &DeviceNode) -> Done {
                     return Err(Fault::told(format!("{} has no owner", node.path)));
                 }
                 let (uid, gid) = (Uid::from_raw(node.uid), Gid::from_raw(node.gid));
-                chownat(&directory, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
+                chownat(directory, name, Some(uid), Some(gid), AtFlags::SYMLINK_NOFOLLOW)
                     .call("fchownat")?;
             }
             Ok(())
@@ -59,7 +70,7 @@ fn make_node(root: &Root, node: &DeviceNode) -> Done {
         Err(Errno::EXIST) => {
             let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
             let flags = OFlags::PATH | OFlags::CLOEXEC;
-            let found = openat2(&directory, name, flags, Mode::empty(), resolve).call("openat2")?;
+            let found = openat2(directory, name, flags, Mode::empty(), resolve).call("openat2")?;
             verify_device(&found, &node.path, node.device)
         }
         Err(errno) => Err(Refused::from_rustix("mknodat", errno).into()),

@@ -28,12 +28,14 @@ struct Cover {
     /// Only what is attached in this mount namespace can be copied on every kernel: the first use
     /// takes the mount itself.
     is_attached: bool,
+    /// A copy that found no place.
+    spare: Option<OwnedFd>,
 }
 
 impl Covers {
     /// Hides files behind this null device.
     pub(crate) const fn new(null: OwnedFd) -> Self {
-        Self { null: Cover { mount: null, is_attached: false }, emptiness: None }
+        Self { null: Cover::new(null), emptiness: None }
     }
 
     /// Hides what is at `path`: a file behind the null device, a directory behind an empty one.
@@ -51,21 +53,33 @@ impl Covers {
         }
         let emptiness = match &mut self.emptiness {
             Some(emptiness) => emptiness,
-            none => none.insert(Cover { mount: make_emptiness()?, is_attached: false }),
+            none => none.insert(Cover::new(make_emptiness()?)),
         };
         Ok(emptiness.put_over(path).call("move_mount(empty directory)")?)
     }
 }
 
 impl Cover {
+    const fn new(mount: OwnedFd) -> Self {
+        Self { mount, is_attached: false, spare: None }
+    }
+
     fn put_over(&mut self, path: &str) -> rustix::io::Result<()> {
         // The root is the container's: a link at the end leads somewhere in there.
         let put = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_SYMLINKS;
         if self.is_attached {
-            let copy = OpenTreeFlags::OPEN_TREE_CLONE
+            let flags = OpenTreeFlags::OPEN_TREE_CLONE
                 | OpenTreeFlags::OPEN_TREE_CLOEXEC
                 | OpenTreeFlags::AT_EMPTY_PATH;
-            return move_mount(open_tree(&self.mount, c"", copy)?, c"", CWD, path, put);
+            let copy = match self.spare.take() {
+                Some(spare) => spare,
+                None => open_tree(&self.mount, c"", flags)?,
+            };
+            let result = move_mount(&copy, c"", CWD, path, put);
+            if result.is_err() {
+                self.spare = Some(copy);
+            }
+            return result;
         }
         move_mount(&self.mount, c"", CWD, path, put)?;
         self.is_attached = true;

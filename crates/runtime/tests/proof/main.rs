@@ -14,6 +14,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "each weakening changes one kind of step")]
 
 mod live;
+mod privilege;
 mod stand;
 mod weakened;
 
@@ -29,7 +30,7 @@ fn main() {
     arguments.test_threads = Some(1);
     let missing = missing();
     let may_skip = std::env::var_os("STOCKADE_NO_SKIP").is_none();
-    let trials = [weakened::ALL, live::ALL]
+    let trials = [weakened::ALL, privilege::ALL, live::ALL]
         .concat()
         .into_iter()
         .map(|(name, test)| {

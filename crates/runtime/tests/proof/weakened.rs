@@ -1,9 +1,9 @@
-//! One step less, or looser, than declared: mechanism by mechanism.
+//! One step less, or looser, than declared: what surrounds a process.
 
 use stockade_abi::facts::{DeviceAccess, DeviceKind, DeviceRule, DeviceVerdict};
-use stockade_abi::{Capability, CapabilitySets, IdMap, IdRange, NamespaceKind};
+use stockade_abi::{IdMap, IdRange, NamespaceKind};
 use stockade_confine::limits::Limits;
-use stockade_confine::plan::{Action, SeccompLoad};
+use stockade_confine::plan::Action;
 use stockade_confine::world::NodeUserNamespace;
 use stockade_confine::{Mechanism, UserNamespace};
 
@@ -12,10 +12,6 @@ use crate::stand::{Plans, Stand, not_ok};
 
 pub(crate) const ALL: &[Test] = &[
     ("untouched_plans_hold_in_every_line", untouched_plans_hold_in_every_line),
-    ("identity", identity),
-    ("capabilities", capabilities),
-    ("no_new_privs", no_new_privs),
-    ("seccomp", seccomp),
     ("namespaces", namespaces),
     ("a_user_namespace_that_was_not_made", a_user_namespace_that_was_not_made),
     ("mounts_of_the_host", mounts_of_the_host),
@@ -31,9 +27,9 @@ pub(crate) const ALL: &[Test] = &[
 ];
 
 /// A line that is not `ok`: mechanism, word, and something that is said about it.
-type Red = (Mechanism, &'static str, &'static str);
+pub(crate) type Red = (Mechanism, &'static str, &'static str);
 /// What is shown, what is done to the plans, what is seen.
-type Row<'a> = (&'a str, &'a dyn Fn(Plans) -> Plans, &'a [Red]);
+pub(crate) type Row<'a> = (&'a str, &'a dyn Fn(Plans) -> Plans, &'a [Red]);
 
 fn untouched_plans_hold_in_every_line() {
     for manifest in [USER, ROOT] {
@@ -60,135 +56,6 @@ fn untouched_plans_hold_in_every_line() {
         }
         assert_eq!(judged, lines, "every mechanism has its line");
     }
-}
-
-fn identity() {
-    let set = |change: fn(&mut u32, &mut u32, &mut Vec<u32>)| {
-        move |plans: Plans| {
-            plans.with(|it| match it {
-                Action::SetIdentity { uid, gid, groups: Some(groups), umask: _ } => {
-                    change(uid, gid, groups);
-                    true
-                }
-                _ => false,
-            })
-        }
-    };
-    let red = |what| [(Mechanism::Identity, "WEAKER", what)];
-    check(
-        USER,
-        &[
-            (
-                "root, who has what the bounding set has",
-                &set(|uid, _, _| *uid = 0),
-                &[
-                    (Mechanism::Identity, "WEAKER", "a user id is 0"),
-                    (Mechanism::Capabilities, "WEAKER", "effective also has CHOWN"),
-                ],
-            ),
-            ("another user", &set(|uid, _, _| *uid = 1001), &red("1001")),
-            ("root's group", &set(|_, gid, _| *gid = 0), &red("a group id is 0")),
-            ("another group", &set(|_, gid, _| *gid = 2001), &red("2001")),
-            ("one group more", &set(|_, _, groups| groups.push(27)), &red("also in group 27")),
-            ("in root's group, too", &set(|_, _, groups| groups.push(0)), &red("group 0")),
-        ],
-    );
-}
-
-fn capabilities() {
-    let bounding = |plans: Plans| {
-        plans.with(|it| match it {
-            Action::LimitBounding(set) => {
-                *set = set.with(Capability::SysChroot);
-                true
-            }
-            _ => false,
-        })
-    };
-    let inheritable = |plans: Plans| {
-        set_capabilities(plans, |sets| {
-            sets.permitted = sets.permitted.with(Capability::Chown);
-            sets.inheritable = sets.inheritable.with(Capability::Chown);
-        })
-    };
-    let ambient = |plans: Plans| {
-        set_capabilities(plans, |sets| {
-            sets.permitted = sets.permitted.with(Capability::Chown);
-            sets.inheritable = sets.inheritable.with(Capability::Chown);
-            sets.ambient = sets.ambient.with(Capability::Chown);
-        })
-    };
-    // With no_new_privs root gains nothing at execve, so it has to have it before.
-    let in_effect = |plans: Plans| {
-        set_capabilities(bounding(plans), |sets| {
-            sets.permitted = sets.permitted.with(Capability::SysChroot);
-            sets.effective = sets.effective.with(Capability::SysChroot);
-        })
-    };
-    let red = |what| [(Mechanism::Capabilities, "WEAKER", what)];
-    check(
-        USER,
-        &[
-            ("bounding", &bounding, &red("bounding also has SYS_CHROOT")),
-            ("inheritable", &inheritable, &red("inheritable also has CHOWN")),
-            ("ambient", &ambient, &red("ambient also has CHOWN")),
-            ("ambient is in effect", &ambient, &red("effective also has CHOWN")),
-        ],
-    );
-    check(
-        ROOT,
-        &[
-            ("permitted", &in_effect, &red("permitted also has SYS_CHROOT")),
-            ("effective", &in_effect, &red("effective also has SYS_CHROOT")),
-            (
-                "everything",
-                &|plans| plans.without(|it| matches!(it, Action::LimitBounding(_))),
-                &red("SYS_ADMIN"),
-            ),
-        ],
-    );
-}
-
-/// Changes the sets with which the process reaches its program.
-fn set_capabilities(plans: Plans, change: fn(&mut CapabilitySets)) -> Plans {
-    plans.with(|it| match it {
-        Action::SetCapabilities(sets) => {
-            change(sets);
-            true
-        }
-        _ => false,
-    })
-}
-
-fn no_new_privs() {
-    let red = [(Mechanism::NoNewPrivs, "WEAKER", "not set")];
-    let without = |plans: Plans| plans.without(|it| matches!(it, Action::SetNoNewPrivs));
-    check(ROOT, &[("the bit is not set", &without, &red)]);
-}
-
-fn seccomp() {
-    let loosened = Stand::new(&USER.replace("declared.json", "loosened.json"));
-    let other: Vec<SeccompLoad> = (loosened.plans().container.into_iter())
-        .filter_map(|it| if let Action::LoadSeccomp(load) = it.action { Some(load) } else { None })
-        .collect();
-    let swap = |plans: Plans| {
-        plans.with(|it| match it {
-            Action::LoadSeccomp(load) => {
-                *load = other[0].clone();
-                true
-            }
-            _ => false,
-        })
-    };
-    let without = |plans: Plans| plans.without(|it| matches!(it, Action::LoadSeccomp(_)));
-    let red = |what| [(Mechanism::Seccomp, "WEAKER", what)];
-    check(
-        USER,
-        &[
-            ("no filter", &without, &red("no filter is installed")),
-            ("one argument of one rule differs", &swap, &red("on socket(")),
-        ],
-    );
 }
 
 fn namespaces() {
@@ -436,8 +303,9 @@ fn sysctls() {
     check(USER, &[("another value", &other, &red), ("the kernel's value", &unset, &red)]);
 }
 
+/// Weakens, starts, looks and compares.
 #[track_caller]
-fn check(manifest: &str, rows: &[Row<'_>]) {
+pub(crate) fn check(manifest: &str, rows: &[Row<'_>]) {
     let stand = Stand::new(manifest);
     for (shows, weaken, red) in rows {
         let findings = stand.start(weaken(stand.plans())).findings();

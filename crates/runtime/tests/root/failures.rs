@@ -3,6 +3,7 @@
 //! That nothing stays (mounts, processes, cgroups) is verified after every test of this program.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use stockade_abi::Capability;
@@ -13,7 +14,8 @@ use stockade_confine::workload::{MountFlags, Rlimit};
 use stockade_runtime::{Hold, create};
 
 use crate::Test;
-use crate::effects::{overlay, sysctl};
+use crate::effects::sysctl;
+use crate::mounts::overlay;
 use crate::rig::{Draft, Rig, bind, capabilities, exec, limits, new};
 
 pub(crate) const ALL: &[Test] = &[
@@ -162,33 +164,31 @@ fn failing_steps() {
 }
 
 fn failing_starts() {
-    let bad = Program::new(vec![Instruction { code: 0xffff, jt: 0, jf: 0, k: 0 }]).unwrap();
-    for (what, last, hold, expected) in [
-        ("no program", exec(&["nonsense"]), Hold::No, "run `nonsense`: ENOENT"),
-        ("no program, held", exec(&["nonsense"]), Hold::AtExec, "run `nonsense`: ENOENT"),
-        ("directory", exec(&["/bin"]), Hold::AtExec, "run `/bin`: EACCES"),
-        ("no program at all", exec(&["/etc/text"]), Hold::No, "run `/etc/text`: ENOEXEC"),
+    let filter = || {
+        let program = Program::new(vec![Instruction { code: 0xffff, jt: 0, jf: 0, k: 0 }]);
+        let program = program.unwrap();
+        let (log, speculation) = (LogDenied::AsConfigured, Speculation::Mitigate);
+        Action::LoadSeccomp(SeccompLoad { program, log, speculation })
+    };
+    let rows = [
+        ("no program", Stage::Exec, exec(&["nonsense"]), Hold::No, "run `nonsense`: ENOENT"),
+        ("that, held", Stage::Exec, exec(&["nonsense"]), Hold::AtExec, "run `nonsense`: ENOENT"),
+        ("a directory", Stage::Exec, exec(&["/bin"]), Hold::AtExec, "run `/bin`: EACCES"),
+        ("a text", Stage::Exec, exec(&["/etc/text"]), Hold::No, "run `/etc/text`: ENOEXEC"),
         (
-            "filter that is none",
-            Action::LoadSeccomp(SeccompLoad {
-                program: bad,
-                log: LogDenied::AsConfigured,
-                speculation: Speculation::Mitigate,
-            }),
+            "a filter that is none",
+            Stage::SeccompLast,
+            filter(),
             Hold::AtExec,
             "load the seccomp filter: EINVAL (Invalid argument) from seccomp(",
         ),
-    ] {
+    ];
+    for (what, stage, action, hold, expected) in rows {
         let rig = Rig::new();
-        fs::write(rig.rootfs().join("etc/text"), "text").unwrap();
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(rig.rootfs().join("etc/text"), fs::Permissions::from_mode(0o755))
-            .unwrap();
-        let draft = rig.script("true");
-        let draft = match last {
-            Action::LoadSeccomp(_) => draft.with(Stage::SeccompLast, last),
-            program => draft.instead(Stage::Exec, program),
-        };
+        let text = rig.rootfs().join("etc/text");
+        fs::write(&text, "text").unwrap();
+        fs::set_permissions(&text, fs::Permissions::from_mode(0o755)).unwrap();
+        let draft = rig.script("true").instead(stage, action);
         let created = create(&draft.plan(), &rig.site()).unwrap();
         let failed = created.start(hold).map(|_| "started").unwrap_err().to_string();
         assert!(failed.contains(expected), "{what}: {failed:?} lacks {expected:?}");

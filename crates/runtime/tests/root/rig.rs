@@ -209,12 +209,6 @@ impl Draft {
     }
 
     #[must_use]
-    pub(crate) fn without(mut self, unwanted: impl Fn(&Action) -> bool) -> Self {
-        self.0.retain(|it| !unwanted(&it.action));
-        self
-    }
-
-    #[must_use]
     pub(crate) fn without_stage(mut self, unwanted: Stage) -> Self {
         self.0.retain(|it| it.stage != unwanted);
         self

@@ -4,10 +4,13 @@ use std::io::{PipeReader, PipeWriter, Write, pipe};
 use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
-use rustix::process::{Signal, WaitId, WaitIdOptions, pidfd_send_signal, waitid};
+use rustix::process::{
+    DumpableBehavior, Signal, WaitId, WaitIdOptions, pidfd_send_signal, set_dumpable_behavior,
+    waitid,
+};
 use stockade_abi::NamespaceSet;
 use stockade_sys::process::close_at_exec_from;
-use stockade_sys::ptrace::{Purpose, Stopped, Tracee};
+use stockade_sys::ptrace::{Purpose, Stopped, Tracee, offer};
 use stockade_sys::signals;
 
 use crate::harness::{
@@ -17,6 +20,9 @@ use crate::harness::{
 
 pub(crate) const TESTS: &[(&str, Test)] = &[
     ("nothing_of_a_held_program_runs", nothing_of_a_held_program_runs),
+    ("one_that_hides_can_offer_itself", one_that_hides_can_offer_itself),
+    ("one_that_offers_itself_dies_when_dropped", one_that_offers_itself_dies_when_dropped),
+    ("one_that_does_not_offer_itself_is_waited_for", one_that_does_not_offer_itself),
     ("a_held_program_that_is_dropped_dies", a_held_program_that_is_dropped_dies),
     ("a_tracee_that_is_dropped_dies", a_tracee_that_is_dropped_dies),
     ("a_held_program_dies_with_its_tracer", a_held_program_dies_with_its_tracer),
@@ -50,7 +56,13 @@ impl Candidate {
         let (ran, report) = pipe().unwrap();
         let child = Child::new(NamespaceSet::EMPTY, || {
             close_at_exec_from(3, &[report.as_raw_fd()]).unwrap();
-            match read_byte(&told) {
+            let mut word = read_byte(&told);
+            if word == Some(b'o') {
+                set_dumpable_behavior(DumpableBehavior::NotDumpable).unwrap();
+                offer().unwrap();
+                word = read_byte(&told);
+            }
+            match word {
                 Some(b'g') => become_role(&format!("report-to-{}", report.as_raw_fd())),
                 _ => 3,
             }
@@ -60,6 +72,12 @@ impl Candidate {
 
     fn seize(&self) -> Tracee {
         Tracee::seize(self.child.pid, Purpose::HoldAtExec).unwrap()
+    }
+
+    /// Has it hide and offer itself.
+    fn accepted(&mut self) -> Tracee {
+        self.go.write_all(b"o").unwrap();
+        Tracee::accept(self.child.pid, LONG).unwrap()
     }
 
     fn go(&mut self) {
@@ -88,6 +106,33 @@ fn nothing_of_a_held_program_runs() -> Result<(), Skip> {
     held.release().unwrap();
     assert_eq!(read_byte(&candidate.ran), Some(b'r'));
     candidate.child.succeeds();
+    Ok(())
+}
+
+fn one_that_hides_can_offer_itself() -> Result<(), Skip> {
+    let mut candidate = Candidate::new();
+    let tracee = candidate.accepted();
+    candidate.go();
+    let held = stopped(tracee.wait_for_exec(LONG));
+    assert!(!is_ready(&candidate.ran, SHORT), "the program has run");
+    held.release().unwrap();
+    assert_eq!(read_byte(&candidate.ran), Some(b'r'));
+    candidate.child.succeeds();
+    Ok(())
+}
+
+fn one_that_offers_itself_dies_when_dropped() -> Result<(), Skip> {
+    let mut candidate = Candidate::new();
+    drop(candidate.accepted());
+    assert_eq!(candidate.child.wait().terminating_signal(), Some(9));
+    Ok(())
+}
+
+fn one_that_does_not_offer_itself() -> Result<(), Skip> {
+    let candidate = Candidate::new();
+    let refused = Tracee::accept(candidate.child.pid, SHORT).unwrap_err();
+    assert_eq!(i32::from(refused.errno.0), libc::ETIMEDOUT);
+    assert_eq!(candidate.child.wait().terminating_signal(), Some(9), "it is not left behind");
     Ok(())
 }
 

@@ -18,7 +18,7 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, store: &Store) -> Result<Answer, Failure> {
     let insistence = if args.force { Insistence::Force } else { Insistence::IfStopped };
-    let host = stockade_observe::host().map_err(Failure::unanswered)?;
-    delete(store, &host.cgroups, &args.id.id, insistence).map_err(Failure::unanswered)?;
+    let cgroups = stockade_observe::cgroups().map_err(Failure::unanswered)?;
+    delete(store, &cgroups, &args.id.id, insistence).map_err(Failure::unanswered)?;
     Ok(Answer::Yes)
 }

@@ -45,7 +45,10 @@ impl Said {
         let path = absolute.join("config.json");
         let failed = |why: String| Failure::question(format!("{}: {why}", path.display()));
         let file = fs::File::open(&path).map_err(|it| failed(it.to_string()))?;
-        let mut config = String::new();
+        let expected = file.metadata().map_err(|it| failed(it.to_string()))?.len();
+        let expected = usize::try_from(expected.min(MAX_CONFIG)).unwrap_or_default();
+        // One more, so that its end is seen without growing.
+        let mut config = String::with_capacity(expected + 1);
         let length = file
             .take(MAX_CONFIG + 1)
             .read_to_string(&mut config)

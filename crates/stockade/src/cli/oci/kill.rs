@@ -28,7 +28,7 @@ pub(super) fn run(args: &Args, store: &Store) -> Result<Answer, Failure> {
     let cgroups = match whom {
         // Its process is known by number.
         Whom::First => stockade_abi::host::Cgroups::default(),
-        Whom::All => stockade_observe::host().map_err(Failure::unanswered)?.cgroups,
+        Whom::All => stockade_observe::cgroups().map_err(Failure::unanswered)?,
     };
     kill(store, &cgroups, id, *signal, whom).map_err(Failure::unanswered)?;
     Ok(Answer::Yes)
