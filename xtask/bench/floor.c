@@ -8,9 +8,9 @@
  * Where everything is comes from the environment, as this program parses nothing:
  *
  *   ROOTFS     the root file system            STATE     a directory for the journal
- *   UNIFIED    the cgroup to make in the unified hierarchy
- *   PIDS, MEMORY, DEVICES      the same in hierarchies of version 1; without DEVICES the device
- *                              controller is a BPF program on UNIFIED
+ *   UNIFIED                    the cgroup to make in the unified hierarchy, if there is one
+ *   PIDS, MEMORY, DEVICES      the same in hierarchies of version 1; without them the controllers
+ *                              are those of UNIFIED
  *
  * The container is the one of config.json: all namespaces but user, the seven default mounts, six
  * device nodes, 12 masked and 5 read-only paths, a read-only root, 14 capabilities, no_new_privs and
@@ -129,25 +129,28 @@ static void device_program(int cgroup)
     close(fd);
 }
 
-/* Returns the directory in the unified hierarchy. */
+/* Returns the directory in the unified hierarchy, or -1. */
 static int make_cgroups(void)
 {
     for (int kind = 0; kind < 4; kind++)
         if (variable(KINDS[kind]))
             CHECK(mkdir(variable(KINDS[kind]), 0755));
-    int is_v2 = !variable("PIDS");
-    put(variable(is_v2 ? "UNIFIED" : "PIDS"), "pids.max", "512");
-    put(variable(is_v2 ? "UNIFIED" : "MEMORY"), is_v2 ? "memory.max" : "memory.limit_in_bytes",
-        "268435456");
-    int unified = open(variable("UNIFIED"), O_PATH | O_DIRECTORY | O_CLOEXEC);
-    CHECK(unified);
-    if (variable("DEVICES")) {
-        put(variable("DEVICES"), "devices.deny", "a");
-        for (size_t at = 0; at < sizeof ALLOWED / sizeof ALLOWED[0]; at++)
-            put(variable("DEVICES"), "devices.allow", ALLOWED[at]);
-    } else {
-        device_program(unified);
+    int unified = -1;
+    if (variable("UNIFIED")) {
+        unified = open(variable("UNIFIED"), O_PATH | O_DIRECTORY | O_CLOEXEC);
+        CHECK(unified);
     }
+    if (!variable("PIDS")) {
+        put(variable("UNIFIED"), "pids.max", "512");
+        put(variable("UNIFIED"), "memory.max", "268435456");
+        device_program(unified);
+        return unified;
+    }
+    put(variable("PIDS"), "pids.max", "512");
+    put(variable("MEMORY"), "memory.limit_in_bytes", "268435456");
+    put(variable("DEVICES"), "devices.deny", "a");
+    for (size_t at = 0; at < sizeof ALLOWED / sizeof ALLOWED[0]; at++)
+        put(variable("DEVICES"), "devices.allow", ALLOWED[at]);
     return unified;
 }
 
@@ -200,8 +203,10 @@ static void mount_all(void)
     }
     CHECK(mount("tmpfs", "sys/fs/cgroup", "tmpfs", safe, "mode=755,size=64k"));
     static const char *const V1[] = {"pids", "memory", "devices"};
-    CHECK(mkdir("sys/fs/cgroup/unified", 0755));
-    CHECK(mount("cgroup", "sys/fs/cgroup/unified", "cgroup2", safe | MS_RDONLY, NULL));
+    if (variable("UNIFIED")) {
+        CHECK(mkdir("sys/fs/cgroup/unified", 0755));
+        CHECK(mount("cgroup", "sys/fs/cgroup/unified", "cgroup2", safe | MS_RDONLY, NULL));
+    }
     for (int at = 0; at < 3; at++) {
         char path[64];
         snprintf(path, sizeof path, "sys/fs/cgroup/%s", V1[at]);
@@ -335,10 +340,12 @@ static struct clone_args birth(int cgroup, uint64_t flags)
 {
     struct clone_args args;
     memset(&args, 0, sizeof args);
-    args.flags = flags | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS |
-                 CLONE_INTO_CGROUP;
+    args.flags = flags | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
     args.exit_signal = SIGCHLD;
-    args.cgroup = (uint64_t)cgroup;
+    if (cgroup >= 0) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = (uint64_t)cgroup;
+    }
     return args;
 }
 
@@ -396,7 +403,7 @@ static void write_record(int pid)
     int fd = open(NEW, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     CHECK(fd);
     CHECK(dprintf(fd, "{\"version\":1,\"id\":\"floor\",\"cgroup\":\"%s\",\"pid\":%d}",
-                  variable("UNIFIED"), pid));
+                  variable(variable("PIDS") ? "PIDS" : "UNIFIED"), pid));
     close(fd);
     CHECK(rename(NEW, RECORD));
 }

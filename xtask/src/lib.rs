@@ -1,6 +1,7 @@
 //! The project's own tools. `main` is a thin edge; what does the work, and what
 //! tests use, is here.
 
+pub mod bench;
 pub mod tables;
 pub mod test;
 pub mod tidy;

@@ -8,6 +8,7 @@ fn main() -> ExitCode {
 
     let args: Vec<String> = std::env::args().skip(1).collect();
     let result = match args.split_first() {
+        Some((name, rest)) if name == "bench" => xtask::bench::main(rest).map(|()| 0),
         Some((name, rest)) if name == "tables" => xtask::tables::main(rest).map(|()| 0),
         Some((name, rest)) if name == "test" => xtask::test::main(rest),
         Some((name, rest)) if name == "vm" => xtask::vm::main(rest),
@@ -25,6 +26,7 @@ fn main() -> ExitCode {
 
 const USAGE: &str = "\
 usage: cargo xtask TOOL [ARG]...
+  bench   measure, side by side with the kernel alone and with other runtimes
   tables  generate the system call tables from the kernel's headers
   test    check, build and test everything
   vm      run a command in a virtual machine";

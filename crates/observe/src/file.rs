@@ -76,7 +76,9 @@ pub(crate) fn read_open(
         if content.len() > limit {
             return Err(Failed::TooLong { path: lossy(path), limit });
         }
-        content.reserve(4096);
+        if content.capacity() - content.len() < 1024 {
+            content.reserve(4096);
+        }
         // procfs may answer in pieces, so only an empty read is the end.
         match retry_on_intr(|| rustix::io::read(file, spare_capacity(&mut content))) {
             Ok(0) => return Ok(content),

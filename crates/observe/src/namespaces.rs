@@ -6,6 +6,7 @@
 //! Source: namespaces(7).
 
 use std::ffi::CString;
+use std::os::fd::BorrowedFd;
 
 use rustix::fs::readlinkat;
 use stockade_abi::{NamespaceKind, NamespaceSet, Why};
@@ -26,19 +27,35 @@ pub(crate) enum Membership {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct Namespaces([Result<Membership, Why>; NamespaceKind::ALL.len()]);
 
+/// The observer's own namespaces, which do not change while it looks.
+#[derive(Clone, Debug)]
+pub(crate) struct Ours([Result<CString, Failed>; NamespaceKind::ALL.len()]);
+
+impl Ours {
+    /// Reads each kind.
+    pub(crate) fn read(subject: &Subject) -> Self {
+        Self(
+            NamespaceKind::ALL.map(|kind| {
+                link(subject.procfs(), &format!("thread-self/ns/{}", kind.proc_name()))
+            }),
+        )
+    }
+}
+
 impl Namespaces {
     /// Compares each kind. A kind that neither has does not exist in this kernel and is shared.
-    pub(crate) fn read(subject: &Subject) -> Self {
+    pub(crate) fn read(subject: &Subject, ours: &Ours) -> Self {
+        let mut ours = ours.0.iter();
         Self(NamespaceKind::ALL.map(|kind| {
-            let theirs = link(subject, &format!("ns/{}", kind.proc_name()), Whose::Theirs);
-            let ours = link(subject, &format!("thread-self/ns/{}", kind.proc_name()), Whose::Ours);
-            match (theirs, ours) {
-                (Ok(theirs), Ok(ours)) if theirs == ours => Ok(Membership::Shared),
+            let theirs = link(subject.dir(), &format!("ns/{}", kind.proc_name()));
+            match (theirs, ours.next().expect("both have every kind")) {
+                (Ok(theirs), Ok(ours)) if theirs == *ours => Ok(Membership::Shared),
                 (Ok(_), Ok(_)) => Ok(Membership::Own),
                 (Err(theirs), Err(ours)) if theirs.is_absent() && ours.is_absent() => {
                     Ok(Membership::Shared)
                 }
-                (Err(failed), _) | (_, Err(failed)) => Err(failed.into()),
+                (Err(failed), _) => Err(failed.into()),
+                (_, Err(failed)) => Err(failed.clone().into()),
             }
         }))
     }
@@ -62,15 +79,6 @@ impl Namespaces {
     }
 }
 
-enum Whose {
-    Theirs,
-    Ours,
-}
-
-fn link(subject: &Subject, path: &str, whose: Whose) -> Result<CString, Failed> {
-    let dir = match whose {
-        Whose::Theirs => subject.dir(),
-        Whose::Ours => subject.procfs(),
-    };
+fn link(dir: BorrowedFd<'_>, path: &str) -> Result<CString, Failed> {
     readlinkat(dir, path, Vec::with_capacity(32)).map_err(|it| refused(path.as_bytes(), it))
 }

@@ -12,7 +12,7 @@ use stockade_abi::facts::{ProcessFacts, Questions, SeccompFacts};
 use stockade_abi::{NamespaceKind, Reading, Why};
 
 use crate::mountinfo::Mounts;
-use crate::namespaces::Namespaces;
+use crate::namespaces::{Namespaces, Ours};
 use crate::paths::{self, Root};
 use crate::status::{self, SeccompCount, Status};
 use crate::subject::{Gone, NotHeld, Subject};
@@ -50,8 +50,9 @@ pub fn process_with_filters(
         Err(NotHeld::Gone(gone)) => return Err(gone),
         Err(NotHeld::Unreadable(why)) => return Ok(nothing(questions, &why)),
     };
+    let ours = Ours::read(&subject);
     for _ in 0..ATTEMPTS {
-        let facts = attempt(&subject, questions, &filters);
+        let facts = attempt(&subject, &ours, questions, &filters);
         if !subject.lives() {
             return Err(subject.gone());
         }
@@ -65,10 +66,11 @@ pub fn process_with_filters(
 /// Reads everything once; `None` if it changed meanwhile.
 fn attempt(
     subject: &Subject,
+    ours: &Ours,
     questions: &Questions,
     filters: &Reading<Vec<Program>>,
 ) -> Option<ProcessFacts> {
-    let before = Moment::read(subject);
+    let before = Moment::read(subject, ours);
     let Moment { status, namespaces } = before.clone();
     let (status, mounts) = (spread(status), Mounts::read(subject.dir()));
     let root = Root::open(subject);
@@ -94,7 +96,7 @@ fn attempt(
         limits: cgroup::limits(&cgroups).into(),
         hostname: view.hostname,
     };
-    let same = Moment::read(subject) == before && !watch.is_some_and(|it| it.changed());
+    let same = Moment::read(subject, ours) == before && !watch.is_some_and(|it| it.changed());
     same.then_some(facts)
 }
 
@@ -106,10 +108,10 @@ struct Moment {
 }
 
 impl Moment {
-    fn read(subject: &Subject) -> Self {
+    fn read(subject: &Subject, ours: &Ours) -> Self {
         let content = subject.bytes("status", status::LIMIT).map_err(Why::from);
         let status = content.and_then(|it| status::parse(&it));
-        Self { status, namespaces: Namespaces::read(subject) }
+        Self { status, namespaces: Namespaces::read(subject, ours) }
     }
 }
 

@@ -315,8 +315,14 @@ pub fn delete(
         process::end(&pidfd, PATIENCE)?;
     }
     let cgroup = cgroup_of(id, &record)?;
-    cgroup::kill_all(cgroups, &cgroup, PATIENCE)?;
-    cgroup::remove(cgroups, &cgroup, PATIENCE)?;
+    // Where none of its processes is left, that is all; the kernel keeps a cgroup that has any.
+    match cgroup::remove(cgroups, &cgroup, Duration::ZERO) {
+        Err(refused) if refused.errno == BUSY => {
+            cgroup::kill_all(cgroups, &cgroup, PATIENCE)?;
+            cgroup::remove(cgroups, &cgroup, PATIENCE)?;
+        }
+        removed => removed?,
+    }
     let scratch = claim.scratch();
     remove_scratch(&scratch).map_err(|error| BundleError::Files {
         what: format!("remove {}", scratch.display()),
@@ -356,4 +362,5 @@ impl std::fmt::Display for Status {
     }
 }
 
+const BUSY: stockade_abi::Errno = stockade_abi::Errno(16);
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -207,7 +207,7 @@ pub(crate) fn give_word_and_hold(
     let channel = knock(gate)?;
     let tracee = Tracee::seize(pid, Purpose::HoldAtExec)?;
     if readable_within(pidfd.as_fd(), Duration::ZERO)? {
-        // The number may have been another's by the time it was seized.
+        // Its number may have been given to another process by the time that it was seized.
         return Err(NotStarted::Ended(None));
     }
     channel.tell(&Message::Go)?;

@@ -58,9 +58,7 @@ impl Store {
             let error = io::Error::other("it must be a directory of ours with mode 0700");
             return Err(about(error));
         }
-        let store = Self(root.to_owned());
-        store.sweep();
-        Ok(store)
+        Ok(Self(root.to_owned()))
     }
 
     /// The names of all containers, in order.
@@ -87,6 +85,7 @@ impl Store {
         config: &str,
     ) -> Result<Claim, BundleError> {
         static NEXT: AtomicU32 = AtomicU32::new(0);
+        self.sweep();
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let new = self.0.join(format!("{NEW}{}-{number}", std::process::id()));
         let about = |error| files(format!("make {}", new.display()), error);
@@ -94,7 +93,8 @@ impl Store {
         let claim = (|| {
             let mut claim = Claim::open(id, new.clone())?;
             claim.lock()?;
-            claim.write(intent)?;
+            // Nobody sees it before all of the directory is there.
+            claim.write_new(RECORD, &claim.text_of(intent)?)?;
             claim.write_new(CONFIG, config.as_bytes())?;
             let scratch = claim.scratch();
             fs::DirBuilder::new().mode(0o700).create(&scratch).map_err(about)?;
@@ -177,10 +177,14 @@ impl Claim {
     /// Replaces the record.
     pub(super) fn write(&self, record: &Record) -> Result<(), BundleError> {
         let about = |error| files(format!("write {}", self.path.join(RECORD).display()), error);
-        let text = serde_json::to_vec(record).map_err(|it| about(it.into()))?;
-        self.write_new(NEW_RECORD, &text)?;
+        self.write_new(NEW_RECORD, &self.text_of(record)?)?;
         rustix::fs::renameat(&self.directory, NEW_RECORD, &self.directory, RECORD)
             .map_err(|it| about(it.into()))
+    }
+
+    fn text_of(&self, record: &Record) -> Result<Vec<u8>, BundleError> {
+        let about = |error| files(format!("write {}", self.path.join(RECORD).display()), error);
+        serde_json::to_vec(record).map_err(|it| about(it.into()))
     }
 
     fn write_new(&self, name: &str, text: &[u8]) -> Result<(), BundleError> {
@@ -225,7 +229,8 @@ impl Claim {
         if found.len() > MAX_FILE {
             return Err(damaged("it is too long".to_owned()));
         }
-        let mut text = String::new();
+        // One more, so that its end is seen without growing.
+        let mut text = String::with_capacity(usize::try_from(found.len()).unwrap_or(0) + 1);
         file.take(MAX_FILE).read_to_string(&mut text).map_err(|it| damaged(it.to_string()))?;
         Ok(text)
     }

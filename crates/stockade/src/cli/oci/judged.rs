@@ -12,6 +12,7 @@ use stockade_confine::{Bundled, from_bundle, plan};
 use stockade_runtime::bundle::{ContainerId, Making};
 use stockade_runtime::cgroup::CgroupPath;
 use stockade_runtime::{Join, Streams};
+use stockade_spec::ManifestError;
 use stockade_spec::bundle::{Bundle, parse};
 
 use crate::answer::{Answer, Failure};
@@ -62,7 +63,10 @@ impl Said {
     /// Says what it amounts to on this machine.
     pub(super) fn judge(self) -> Result<Judged, Failure> {
         let file = self.directory.join("config.json");
-        let bundle = parse(&file.to_string_lossy(), &self.config).map_err(|all| list(&all))?;
+        let bundle = parse(&file.to_string_lossy(), &self.config).map_err(|all| {
+            let told = |it: &ManifestError| format!("{}: {}", it.place, it.kind);
+            list(&all.iter().map(told).collect::<Vec<_>>())
+        })?;
         let host = stockade_observe::host().map_err(Failure::unanswered)?;
         let directory = self.directory.to_str().ok_or_else(|| {
             Failure::question(format!("{} is not UTF-8", self.directory.display()))
