@@ -5,11 +5,6 @@
  *
  *   runner COMMAND... [-- COMMAND...]...
  *
- * In cgroups of version 1 the first move of a process after a while waits for the kernel's other CPUs,
- * for as long as everything else takes together, and those soon after do not. So that nobody pays
- * for the others, a move is made before each command, to the cgroup of which WARM is the
- * cgroup.procs and in which this process is already.
- *
  * What the commands print goes to standard error.
  *
  * A program of its own, because the peak of a process begins with that of whoever forked it: this
@@ -34,17 +29,8 @@ static long long now(void)
     return time.tv_sec * 1000000000LL + time.tv_nsec;
 }
 
-static void warm(void)
-{
-    const char *procs = getenv("WARM");
-    int fd = procs ? open(procs, O_WRONLY | O_CLOEXEC) : -1;
-    if (fd >= 0 && write(fd, "0", 1) == 1)
-        close(fd);
-}
-
 static void run(char **argv, char **env)
 {
-    warm();
     long long begin = now();
     pid_t child = vfork();
     if (child == 0) {

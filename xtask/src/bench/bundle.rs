@@ -147,13 +147,8 @@ impl Cgroups {
         let cgroups =
             self.tops().into_iter().map(|(name, top)| (name, top.join(PARENT).join("container")));
         let files = [("ROOTFS", work.join("rootfs")), ("STATE", work.join("state"))];
-        let warm = match self {
-            Self::Unified(_) => None,
-            Self::V1(top) => Some(("WARM", top.join("pids/cgroup.procs"))),
-        };
         cgroups
             .chain(files)
-            .chain(warm)
             .map(|(name, path)| (name.to_owned(), path.display().to_string()))
             .collect()
     }

@@ -63,40 +63,64 @@ fn containers(runner: &Runner, all: &[Contender], rounds: usize) -> Result<(), S
         }
     }
     let medians: Vec<Sample> = runs.iter().map(Samples::median).collect();
+    let least: Vec<f64> = runs.iter().map(Samples::least_millis).collect();
     let [floor, plus] = [medians[0], medians[1]];
 
     println!(
-        "\n{:36} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9}",
-        "run", "ms", "× floor", "× floor+", "CPU ms", "peak RSS", "syscalls"
+        "\n{:36} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>8} {:>9} {:>9}",
+        "run",
+        "ms",
+        "× floor",
+        "× floor+",
+        "least ms",
+        "× floor+",
+        "CPU ms",
+        "× floor+",
+        "peak RSS",
+        "syscalls"
     );
-    for (contender, median) in all.iter().zip(&medians) {
+    for ((contender, median), least_of) in all.iter().zip(&medians).zip(&least) {
         let calls = runner.syscalls(&contender.under, &contender.run);
         let calls = calls.map_or_else(|| "?".to_owned(), |it| it.to_string());
         println!(
-            "{:36} {:8.2} {:8.2} {:8.2} {:8.2} {:>6.1} MB {calls:>9}",
+            "{:36} {:8.2} {:8.2} {:8.2} {:8.2} {:8.2} {:8.2} {:8.2} {:>6.1} MB {calls:>9}",
             contender.name,
             median.millis(),
             median.millis() / floor.millis(),
             median.millis() / plus.millis(),
+            least_of,
+            least_of / least[1],
             median.cpu_millis(),
+            median.cpu_millis() / plus.cpu_millis(),
             median.megabytes(),
         );
     }
 
     println!(
-        "\n{:36} {:>8} {:>8} {:>7} {:>7} {:>7} {:>9}",
-        "create + start + delete", "ms", "× floor+", "create", "start", "delete", "peak RSS"
+        "\n{:36} {:>8} {:>8} {:>8} {:>8} {:>7} {:>7} {:>7} {:>9}",
+        "create + start + delete",
+        "ms",
+        "× floor+",
+        "least ms",
+        "× floor+",
+        "create",
+        "start",
+        "delete",
+        "peak RSS"
     );
     let total = |three: &[Samples; 3]| three.iter().map(|it| it.median().millis()).sum::<f64>();
+    let least = |three: &[Samples; 3]| three.iter().map(Samples::least_millis).sum::<f64>();
     let plus = total(&threes[1]);
     for (contender, three) in all.iter().zip(&threes).filter(|(it, _)| it.three.is_some()) {
         let [create, start, delete] = [0, 1, 2].map(|it| three[it].median());
         let peak = [create, start, delete].map(|it| it.megabytes()).into_iter().fold(0.0, f64::max);
         println!(
-            "{:36} {:8.2} {:8.2} {:7.2} {:7.2} {:7.2} {peak:>6.1} MB",
+            "{:36} {:8.2} {:8.2} {:8.2} {:8.2} {:7.2} {:7.2} {:7.2} {peak:>6.1} MB",
             contender.name,
             total(three),
             total(three) / plus,
+            least(three),
+            least(three) / least(&threes[1]),
             create.millis(),
             start.millis(),
             delete.millis(),
