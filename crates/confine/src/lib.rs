@@ -52,6 +52,7 @@ pub use container::{
 pub use drift::diff;
 pub use expect::{Declared, expect, questions, render};
 pub use finding::{Finding, Mechanism, Verdict};
+pub use mechanism::capabilities::default_set as default_capabilities;
 pub use mechanism::sysctls::dotted as dotted_sysctl;
 pub use origin::{Origin, Sourced};
 pub use refusal::{Reason, Refusal};

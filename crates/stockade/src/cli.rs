@@ -12,6 +12,7 @@ mod image;
 mod logs;
 pub(crate) mod oci;
 mod run;
+mod seccomp;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -45,6 +46,7 @@ enum Command {
     Logs(logs::Args),
     Oci(oci::Args),
     Run(run::Args),
+    Seccomp(seccomp::Args),
 }
 
 /// Options of every subcommand.
@@ -101,6 +103,7 @@ impl Command {
             Self::Logs(args) => logs::run(args, globals, ui),
             Self::Oci(args) => oci::run(args, globals, ui),
             Self::Run(args) => run::run(args, globals, ui),
+            Self::Seccomp(args) => seccomp::run(&args, ui),
         }
     }
 }

@@ -13,6 +13,7 @@ mod cli;
 mod diagnostics;
 mod events;
 mod foreground;
+mod inputs;
 mod launch;
 mod monitor;
 mod paths;

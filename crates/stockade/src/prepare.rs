@@ -11,8 +11,6 @@
 //! way but images in the store. The same judgement can be had again later from a [`Record`], without
 //! asking anything but the kernel.
 
-mod inputs;
-
 use std::path::PathBuf;
 
 use stockade_abi::Host;
@@ -24,6 +22,7 @@ use stockade_spec::{ApiVersion, FieldPath, Manifest, Pod, Rules, parse};
 
 use crate::answer::{Answer, Failure};
 use crate::diagnostics::{Diagnostic, Texts, Weight};
+use crate::inputs;
 use crate::record::{Document, Record};
 use crate::settings::{Demand, Demands, NodeArgs};
 use crate::ui::{Ui, plain};

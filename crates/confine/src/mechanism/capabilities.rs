@@ -28,7 +28,7 @@ pub(crate) fn resolve(scope: &Scope<'_>, findings: &mut Findings) -> Sourced<Cap
         return Sourced::new(root_sets(available), origin);
     }
     let Some(declared) = scope.own().and_then(|it| it.capabilities.as_ref()) else {
-        let set: CapabilitySet = DEFAULT.iter().copied().collect();
+        let set = default_set();
         return Sourced::default(root_sets(set), "the default set of containerd and Docker");
     };
 
@@ -37,7 +37,7 @@ pub(crate) fn resolve(scope: &Scope<'_>, findings: &mut Findings) -> Sourced<Cap
     let start = match (add.all, drop.all) {
         (_, true) => CapabilitySet::EMPTY,
         (true, false) => available,
-        (false, false) => DEFAULT.iter().copied().collect(),
+        (false, false) => default_set(),
     };
     let set = start.union(add.named).difference(drop.named);
     Sourced::new(root_sets(set), Origin::Declared(scope.own_place("capabilities")))
@@ -159,7 +159,7 @@ pub(crate) fn render(sets: &CapabilitySets) -> String {
 
 /// A set in the shortest words that say it fully.
 fn set_text(set: CapabilitySet) -> String {
-    let default: CapabilitySet = DEFAULT.iter().copied().collect();
+    let default = default_set();
     let (more, fewer) = (set.difference(default), default.difference(set));
     if set == default {
         "default set".to_owned()
@@ -226,6 +226,11 @@ fn judge(expected: &CapabilitySets, seen: &CapabilitySets, may_gain: bool) -> Ve
     } else {
         Verdict::Holds
     }
+}
+
+/// What a container gets that says nothing: the default set of containerd and Docker.
+pub fn default_set() -> CapabilitySet {
+    DEFAULT.iter().copied().collect()
 }
 
 /// The default set of containerd and Docker.

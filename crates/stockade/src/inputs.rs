@@ -8,28 +8,35 @@ use crate::answer::Failure;
 
 /// A text and the name under which its author knows it.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) struct Text {
-    pub(super) file: String,
-    pub(super) text: String,
+pub(crate) struct Text {
+    pub(crate) file: String,
+    pub(crate) text: String,
 }
 
 /// Reads files, `-` or `/dev/stdin` (standard input) and directories (every `.yaml`, `.yml` and `.json` in them, by
 /// name).
-pub(super) fn read(inputs: &[PathBuf]) -> Result<Vec<Text>, Failure> {
+pub(crate) fn read(inputs: &[PathBuf]) -> Result<Vec<Text>, Failure> {
     let mut texts = Vec::new();
     for input in inputs {
-        // By either name it is the descriptor that we have: the path needs `/proc` and a link.
-        if input.as_os_str() == "-" || input.as_os_str() == "/dev/stdin" {
-            texts.push(text("<stdin>", io::stdin().lock())?);
-        } else if input.is_dir() {
+        if input.is_dir() {
             for path in manifests(input)? {
-                texts.push(file(&path)?);
+                texts.push(read_one(&path)?);
             }
         } else {
-            texts.push(file(input)?);
+            texts.push(read_one(input)?);
         }
     }
     Ok(texts)
+}
+
+/// Reads one file; `-` and `/dev/stdin` are standard input.
+pub(crate) fn read_one(input: &Path) -> Result<Text, Failure> {
+    // By either name it is the descriptor that we have: the path needs `/proc` and a link.
+    if input.as_os_str() == "-" || input.as_os_str() == "/dev/stdin" {
+        text("<stdin>", io::stdin().lock())
+    } else {
+        file(input)
+    }
 }
 
 fn manifests(directory: &Path) -> Result<Vec<PathBuf>, Failure> {
