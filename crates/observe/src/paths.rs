@@ -6,9 +6,10 @@
 //!
 //! The path belongs to the container, which may have put a file system there whose server never
 //! answers. So no file is opened but an empty directory of a tmpfs, and the kernel is first asked
-//! to find the path in what it has cached, which cannot block. Where that fails, below a mount point
-//! that was found that way and belongs to a file system of the kernel's own nothing can block
-//! either. What is left is asked in a child with a deadline.
+//! to find the path in what it has cached, which cannot block. Below a mount point that was found
+//! that way and belongs to a file system of the kernel's own nothing can block either, nor can the
+//! one step from there onto another such file system. What is left is asked in a child with a
+//! deadline.
 //!
 //! # Kernel
 //!
@@ -16,10 +17,10 @@
 
 mod seen;
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::ffi::OsStrExt;
+use std::rc::Rc;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
@@ -71,7 +72,7 @@ pub(crate) fn read(
     let view = match (root, table) {
         (Ok(root), Ok(table)) => table
             .by_id(root.mount)
-            .map(|mount| View { root, mount, table })
+            .map(|mount| View { root, mount, table, beginnings: RefCell::default() })
             .ok_or_else(|| Why("the process's root is below no mount of its own".to_owned())),
         (Err(why), _) | (_, Err(why)) => Err(why.clone()),
     };
@@ -106,6 +107,8 @@ struct View<'a> {
     root: &'a Root,
     mount: &'a Mount,
     table: &'a MountTable,
+    /// Where mounts begin that were found, since most paths are below the same few.
+    beginnings: RefCell<BTreeMap<u64, Rc<OwnedFd>>>,
 }
 
 impl View<'_> {
@@ -113,14 +116,11 @@ impl View<'_> {
     fn quick(&self, path: &str) -> Result<Option<Seen>, Why> {
         let relative = relative(path)?;
         let path = format!("/{relative}");
-        let mount = self.table.covering(self.mount, path.as_bytes());
-        let below = path.as_bytes().strip_prefix(mount.point.as_slice());
-        let below = below.map(|it| it.strip_prefix(b"/").unwrap_or(it)).unwrap_or_default();
-        let ours = KERNELS_OWN.contains(&mount.file_system.as_slice());
-        let opened = if below.is_empty() || !ours {
-            self.cached(relative)
-        } else {
-            self.opened_below(mount, below)
+        let (mount, below) = self.split(&path);
+        let opened = match (is_kernels_own(mount), below, path.rsplit_once('/')) {
+            (true, "", Some((parent, name))) if !parent.is_empty() => self.opened_on(parent, name),
+            (true, below, _) if !below.is_empty() => self.opened_below(mount, below),
+            _ => self.cached(relative),
         };
         match opened {
             Ok(fd) => self.found(fd.as_fd()).map(Some),
@@ -130,15 +130,50 @@ impl View<'_> {
         }
     }
 
+    /// The mount that a path leads to, and the rest of the path in it.
+    fn split<'p>(&self, path: &'p str) -> (&Mount, &'p str) {
+        let mount = self.table.covering(self.mount, path.as_bytes());
+        let point = str::from_utf8(&mount.point).unwrap_or_default();
+        let below = path.strip_prefix(point).unwrap_or_default();
+        (mount, below.strip_prefix('/').unwrap_or(below))
+    }
+
+    /// Opens what is mounted on `name` in a directory of a file system of the kernel's own. Such a
+    /// file system likes to be asked about what is cached, too (procfs and sysfs do), so the walk
+    /// goes below the beginning of its mount; only the last step leads onto the other mount.
+    fn opened_on(&self, parent: &str, name: &str) -> Result<OwnedFd, Errno> {
+        let (outer, below) = self.split(parent);
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
+        match (is_kernels_own(outer), below) {
+            (false, _) => self.cached(format!("{parent}/{name}").trim_start_matches('/')),
+            (true, "") => openat2(&self.beginning(outer)?, name, PATH_ONLY, Mode::empty(), resolve),
+            (true, below) => {
+                let dir = self.opened_below(outer, below).map_err(not_absent)?;
+                openat2(&dir, name, PATH_ONLY, Mode::empty(), resolve)
+            }
+        }
+    }
+
     /// Opens what is below the mount point of a file system of the kernel's own.
-    fn opened_below(&self, mount: &Mount, below: &[u8]) -> Result<OwnedFd, Errno> {
+    fn opened_below(&self, mount: &Mount, below: &str) -> Result<OwnedFd, Errno> {
+        let dir = self.beginning(mount)?;
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+        openat2(&dir, below, PATH_ONLY, Mode::empty(), resolve)
+    }
+
+    /// Opens the directory that is mounted.
+    fn beginning(&self, mount: &Mount) -> Result<Rc<OwnedFd>, Errno> {
+        if let Some(known) = self.beginnings.borrow().get(&mount.id) {
+            return Ok(Rc::clone(known));
+        }
         let point = str::from_utf8(&mount.point).map_err(|_| Errno::INVAL)?;
         let dir = self.cached(point.trim_start_matches('/')).map_err(not_absent)?;
         if look(dir.as_fd())?.mount != mount.id {
             return Err(Errno::STALE);
         }
-        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-        openat2(&dir, OsStr::from_bytes(below), PATH_ONLY, Mode::empty(), resolve)
+        let dir = Rc::new(dir);
+        self.beginnings.borrow_mut().insert(mount.id, Rc::clone(&dir));
+        Ok(dir)
     }
 
     fn cached(&self, relative: &str) -> Result<OwnedFd, Errno> {
@@ -220,6 +255,10 @@ impl View<'_> {
                 && self.table.covering(self.mount, &inner.point).id == inner.id
         })
     }
+}
+
+fn is_kernels_own(mount: &Mount) -> bool {
+    KERNELS_OWN.contains(&mount.file_system.as_slice())
 }
 
 /// The path from the root, without a slash at either end.

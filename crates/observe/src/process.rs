@@ -28,8 +28,8 @@ use crate::{cgroup, id_map, label, sysctl};
 ///
 /// # Threads
 ///
-/// Sysctls and the host name of other namespaces are read by a child, which a caller with threads
-/// cannot have; for such a caller they are unreadable.
+/// Sysctls and the host name of a process in another user namespace are read by a child, which a
+/// caller with threads cannot have; for such a caller they are unreadable.
 pub fn process(pid: u32, questions: &Questions) -> Result<ProcessFacts, Gone> {
     let why = "not asked: a filter can be read of a stopped process only";
     process_with_filters(pid, questions, Reading::unreadable(why))

@@ -1,8 +1,9 @@
 //! Sysctls and the host name, as the process would read them.
 //!
 //! `/proc/sys` shows whoever reads it the values of the *reader's* network, IPC, UTS and user
-//! namespaces. So they are read by a child that has entered the process's, through the observer's
-//! procfs: the container's own may be anything. A process that shares them all needs no child.
+//! namespaces. So they are read from within the process's, through the observer's procfs: the
+//! container's own may be anything. Into a user namespace goes a child, since nobody comes back from
+//! there; the others are entered and left again.
 //!
 //! Names are spelled with dots, or with slashes where a component has a dot in it, as sysctl(8)
 //! does: `net.ipv4.conf.eth0/1.rp_filter` is that of `eth0.1`.
@@ -15,9 +16,11 @@
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
+use rustix::fs::{Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::system::uname;
-use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
+use rustix::thread::{
+    ThreadNameSpaceType, move_into_link_name_space, move_into_thread_name_spaces,
+};
 use stockade_abi::{NamespaceKind, NamespaceSet, Reading, Why};
 
 use crate::bounded::{self, Answer};
@@ -34,12 +37,15 @@ pub(crate) struct View {
 
 /// Reads the host name and each of the sysctls.
 pub(crate) fn read(subject: &Subject, namespaces: &Namespaces, asked: &[String]) -> View {
-    let procfs = subject.procfs();
+    let look = || {
+        let sysctls = asked.iter().map(|name| sysctl(subject.procfs(), name));
+        [Ok(hostname())].into_iter().chain(sysctls).collect()
+    };
     let mut answers = match foreign(namespaces) {
         Err(why) => vec![Err(why); asked.len() + 1],
-        Ok(foreign) if foreign.is_empty() => {
-            let sysctls = asked.iter().map(|name| sysctl(procfs, name));
-            [Ok(hostname())].into_iter().chain(sysctls).collect()
+        Ok(foreign) if foreign.is_empty() => look(),
+        Ok(foreign) if !foreign.contains(NamespaceKind::User) => {
+            visit(subject, foreign, look).unwrap_or_else(|why| vec![Err(why); asked.len() + 1])
         }
         Ok(foreign) => bounded::ask(asked.len() + 1, NamespaceSet::EMPTY, |answers| {
             let entered = enter(subject.pidfd(), foreign);
@@ -47,7 +53,7 @@ pub(crate) fn read(subject: &Subject, namespaces: &Namespaces, asked: &[String])
             let entered = || entered.clone();
             answers.send(&entered().map(|()| hostname()));
             for name in asked {
-                answers.send(&entered().and_then(|()| sysctl(procfs, name)));
+                answers.send(&entered().and_then(|()| sysctl(subject.procfs(), name)));
             }
         }),
     }
@@ -88,6 +94,34 @@ fn enter(pidfd: BorrowedFd<'_>, namespaces: NamespaceSet) -> Result<(), Why> {
     let flags = flags.ok_or_else(|| Why("namespaces without flags".to_owned()))?;
     move_into_thread_name_spaces(pidfd, flags)
         .map_err(|errno| Why(format!("setns({namespaces}): {}", words(errno))))
+}
+
+/// Looks from within namespaces, and comes back.
+///
+/// Nobody there gains anything from a visitor: who may trace it or send it signals depends on the
+/// user and PID namespaces, which it does not leave.
+fn visit<T>(
+    subject: &Subject,
+    namespaces: NamespaceSet,
+    look: impl FnOnce() -> T,
+) -> Result<T, Why> {
+    let home = |kind: NamespaceKind| {
+        let path = format!("thread-self/ns/{}", kind.proc_name());
+        let opened =
+            openat(subject.procfs(), &path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
+        opened.map_err(|errno| Why::from(file::refused(path.as_bytes(), errno)))
+    };
+    let kinds = NamespaceKind::ALL.into_iter().filter(|it| namespaces.contains(*it));
+    let homes = kinds.map(home).collect::<Result<Vec<_>, _>>()?;
+    enter(subject.pidfd(), namespaces)?;
+    let seen = look();
+    for home in &homes {
+        if move_into_link_name_space(home.as_fd(), None).is_err() {
+            // Whatever it did from here on, it would do to the wrong machine.
+            std::process::abort();
+        }
+    }
+    Ok(seen)
 }
 
 fn hostname() -> Vec<u8> {

@@ -14,7 +14,7 @@ pub(crate) const ALL: &[Test] = &[
     ("a_user_namespace_is_entered_as_well", Needs::Nothing, user_namespace),
     ("a_sysctl_that_is_changed_back_shows_up", Needs::Nothing, changed_back),
     ("the_observer_stays_where_it_was", Needs::Nothing, unmoved),
-    ("an_observer_with_threads_says_that_it_cannot", Needs::Nothing, threads),
+    ("an_observer_with_threads_says_what_it_cannot", Needs::Nothing, threads),
 ];
 
 const SHARED: &str = "kernel.ostype";
@@ -66,12 +66,25 @@ fn unmoved() {
 }
 
 fn threads() {
-    let specimen = Specimen::new(&[NamespaceKind::Net], || {});
-    let facts = std::thread::scope(|scope| {
-        scope.spawn(|| specimen.answer(&questions(&[OF_NET]))).join().unwrap()
+    let before = read(OF_NET);
+    let plain = Specimen::new(&[NamespaceKind::Net], || write(OF_NET, "81"));
+    let mut mapped =
+        Specimen::stepwise(&[NamespaceKind::User, NamespaceKind::Net], &[&|| write(OF_NET, "81")]);
+    for map in ["uid_map", "gid_map"] {
+        fs::write(format!("/proc/{}/{map}", mapped.pid), "0 100000 65536").unwrap();
+    }
+    mapped.go_on();
+    let (plain, mapped, after) = std::thread::scope(|scope| {
+        let look = || {
+            let asked = questions(&[OF_NET]);
+            (plain.answer(&asked), mapped.answer(&asked), read(OF_NET))
+        };
+        scope.spawn(look).join().unwrap()
     });
-    assert_eq!(facts.sysctls[OF_NET].known(), None);
-    assert!(facts.capabilities.known().is_some());
+    assert_eq!(plain.sysctls[OF_NET], Reading::Known("81".to_owned()));
+    assert_eq!(mapped.sysctls[OF_NET].known(), None);
+    assert!(mapped.capabilities.known().is_some());
+    assert_eq!(after, before, "the thread has come back");
 }
 
 fn prepare() {
