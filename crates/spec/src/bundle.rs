@@ -7,7 +7,9 @@
 //! who uses them judges them.
 //!
 //! It does not know what a bundle amounts to (`stockade-confine`), nor the
-//! language of seccomp profiles (`stockade-seccomp`).
+//! language of seccomp profiles: the inside of `linux.seccomp` is not even read
+//! here, but given on as it is written ([`Bundle::written`]) to whoever reads
+//! that language strictly (`stockade-seccomp`).
 //!
 //! Source: OCI runtime specification 1.2, and of 1.3 `netDevices` and
 //! `memoryPolicy`.
@@ -25,7 +27,7 @@ use serde::de::DeserializeOwned;
 
 pub use linux::{
     Device, DeviceKind, IdMapping, IntelRdt, Linux, MemoryPolicy, MemoryPolicyMode, Namespace,
-    NamespaceKind, NetDevice, Personality, PersonalityDomain, Propagation, TimeOffset,
+    NamespaceKind, NetDevice, Personality, PersonalityDomain, Propagation, TimeOffset, Unread,
 };
 pub use process::{
     Capabilities, ConsoleSize, CpuAffinity, IoClass, IoPriority, Process, Rlimit, Scheduler,
@@ -38,9 +40,9 @@ pub use resources::{
 
 use crate::decode::{Decoded, Strictness, decode};
 use crate::manifest_error::{ManifestError, ManifestErrorKind};
-use crate::place::{FieldPath, Place};
-use crate::source::Source;
-use crate::tree::{Node, read_json};
+use crate::place::{FieldPath, Place, Position};
+use crate::source::{Bytes, Source};
+use crate::tree::{Node, Whole, read_json};
 
 /// A bundle's configuration and where each of its fields is written.
 #[derive(Clone, Debug)]
@@ -149,6 +151,20 @@ impl Bundle {
         self.source.place(path.clone(), found.node.bytes)
     }
 
+    /// What is written at `path`, as it stands in the file. `None` if nothing is.
+    pub fn written(&self, path: &FieldPath) -> Option<&str> {
+        let found = self.root.find(path.as_str());
+        (found.whole == Whole::Exact).then(|| self.source.written(found.node.bytes))
+    }
+
+    /// Where something called `path` is, given its `position` in what [`Bundle::written`] gives for
+    /// `outer`.
+    pub fn place_within(&self, outer: &FieldPath, position: Position, path: FieldPath) -> Place {
+        let bytes = self.root.find(outer.as_str()).node.bytes;
+        let inner = position_in(self.source.written(bytes), position);
+        self.source.place(path, Bytes::at(bytes.start as usize + inner))
+    }
+
     /// Where the key at `path` is written, or the nearest one around it.
     pub fn key_place(&self, path: &FieldPath) -> Place {
         let found = self.root.find(path.as_str());
@@ -164,7 +180,7 @@ impl Bundle {
 /// warnings.
 pub fn parse(file: &str, text: &str) -> Result<Bundle, Vec<ManifestError>> {
     let source = Arc::new(Source::new(file, text));
-    let (config, root) = read::<Config>(&source)?;
+    let (config, root) = read::<Config>(&source, &["linux", "seccomp"])?;
     let bundle = Bundle { config, source, root: Arc::new(root) };
     let mistakes = check::bundle(&bundle);
     if mistakes.is_empty() { Ok(bundle) } else { Err(mistakes) }
@@ -177,14 +193,17 @@ pub fn parse(file: &str, text: &str) -> Result<Bundle, Vec<ManifestError>> {
 /// Every mistake that could be found, in the order of the file.
 pub fn parse_process(file: &str, text: &str) -> Result<Process, Vec<ManifestError>> {
     let source = Arc::new(Source::new(file, text));
-    let (process, root) = read::<Process>(&source)?;
+    let (process, root) = read::<Process>(&source, &[])?;
     let place = |path: &FieldPath| source.place(path.clone(), root.find(path.as_str()).node.bytes);
     let mistakes = check::process(&process, &FieldPath::root(), &place);
     if mistakes.is_empty() { Ok(process) } else { Err(mistakes) }
 }
 
-fn read<T: DeserializeOwned>(source: &Source) -> Result<(T, Node), Vec<ManifestError>> {
-    let document = read_json(source);
+fn read<T: DeserializeOwned>(
+    source: &Source,
+    unread: &'static [&'static str],
+) -> Result<(T, Node), Vec<ManifestError>> {
+    let document = read_json(source, unread);
     let flaws = document.flaws.into_iter().map(|flaw| {
         let path = document.root.as_ref().map(|root| root.path_at(flaw.bytes.start));
         let place = source.place(path.unwrap_or_else(FieldPath::root), flaw.bytes);
@@ -199,6 +218,15 @@ fn read<T: DeserializeOwned>(source: &Source) -> Result<(T, Node), Vec<ManifestE
         Some(value) if mistakes.is_empty() => Ok((value, root)),
         _ => Err(mistakes),
     }
+}
+
+/// The offset of a position in a text, or of the end of its line.
+fn position_in(text: &str, position: Position) -> usize {
+    let line = text.split_inclusive('\n').nth(position.line.saturating_sub(1));
+    let Some(line) = line else { return text.len() };
+    let start = line.as_ptr().addr() - text.as_ptr().addr();
+    let skipped = line.char_indices().nth(position.column.saturating_sub(1));
+    start + skipped.map_or(line.len(), |(at, _)| at)
 }
 
 /// The specification knows these, so they are not unknown but refused.

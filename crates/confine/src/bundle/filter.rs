@@ -1,31 +1,39 @@
 //! `linux.seccomp` of a bundle.
 
 use stockade_abi::CapabilitySet;
-use stockade_seccomp::Profile;
+use stockade_seccomp::{self as engine, Profile};
+use stockade_spec::{FieldPath, Position};
 
 use super::{Desk, support::unsaid};
-use crate::Sourced;
 use crate::container::Seccomp;
 use crate::mechanism::seccomp;
+use crate::{Origin, Reason, Sourced};
 
 pub(super) fn read(desk: &mut Desk<'_>, capabilities: CapabilitySet) -> Sourced<Seccomp> {
-    let Some(said) = &desk.linux.seccomp else { return unsaid(Seccomp::Unconfined) };
+    let field = FieldPath::from(FIELD);
+    let said = desk.linux.seccomp.and_then(|_| desk.bundle.written(&field));
+    let Some(said) = said else { return unsaid(Seccomp::Unconfined) };
     let origin = desk.origin(FIELD);
     let unconfined = Sourced::new(Seccomp::Unconfined, origin.clone());
 
-    // Numbers and lists come back as they were written, and no key stood there twice.
-    let parsed = match Profile::parse(FIELD, &said.to_string()) {
+    let place = |inner: engine::Place, path: &str| {
+        let path = if path.is_empty() { field.clone() } else { field.child(path) };
+        let position = Position { line: inner.line as usize, column: inner.column as usize };
+        desk.bundle.place_within(&field, position, path)
+    };
+    let parsed = match Profile::parse(FIELD, said) {
         Ok(parsed) => parsed,
         Err(errors) => {
             for error in errors {
-                let path = format!("{FIELD}.{}", error.path);
-                desk.wrong(path.trim_end_matches('.'), error.kind.to_string());
+                let place = place(error.place, &error.path);
+                let why = error.kind.to_string();
+                desk.findings.refuse(Reason::CreateContainerConfigError, place, why);
             }
             return unconfined;
         }
     };
     for warning in &parsed.warnings {
-        let origin = desk.origin(&format!("{FIELD}.{}", warning.path));
+        let origin = Origin::Declared(place(warning.place, &warning.path));
         desk.findings.warn(origin, warning.kind.to_string());
     }
     let target = seccomp::target(desk.node, capabilities);

@@ -25,7 +25,7 @@ pub struct Linux {
     /// How mounts propagate from and to the root.
     pub rootfs_propagation: Option<Propagation>,
     /// The seccomp profile, for `stockade-seccomp` to read.
-    pub seccomp: Option<serde_json::Value>,
+    pub seccomp: Option<Unread>,
     /// Kernel parameters.
     pub sysctl: BTreeMap<String, String>,
     /// Paths that cannot be read inside.
@@ -55,6 +55,10 @@ pub struct Namespace {
     /// The one to join, absolute. A new one if not said.
     pub path: Option<String>,
 }
+
+/// An object in another language: see [`Bundle::written`](super::Bundle::written).
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq)]
+pub struct Unread {}
 
 /// `linux.namespaces[].type`.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, Hash, Ord, PartialEq, PartialOrd)]

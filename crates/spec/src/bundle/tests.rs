@@ -65,8 +65,7 @@ fn every_field_of_the_specification_is_understood() {
     assert_eq!(resources.unified["memory.high"], "1G");
     assert_eq!(resources.rdma["mlx5_1"].hca_handles, Some(3));
     assert_eq!(resources.network.unwrap().class_id, Some(1_048_577));
-    let seccomp = linux.seccomp.unwrap();
-    assert_eq!(seccomp["syscalls"][0]["names"][0], "chmod");
+    assert!(linux.seccomp.is_some());
 }
 
 #[test]
@@ -205,6 +204,47 @@ fn a_bundle_is_one_json_value() {
 fn all_mistakes_are_told_at_once() {
     let mistakes = told("\"uid\": 1, \"gid\": 2", "\"uid\": \"1\", \"gid\": \"2\", \"x\": 3");
     assert_eq!(mistakes.len(), 3, "{mistakes:?}");
+}
+
+#[test]
+fn a_seccomp_profile_is_given_on_as_it_is_written() {
+    let written = |seccomp: &str| {
+        let with = format!("\"linux\": {{\"seccomp\": {seccomp}, ");
+        let text = SMALL.replacen("\"linux\": {", &with, 1);
+        let bundle = parse("config.json", &text).map_err(|all| all[0].to_string())?;
+        assert_eq!(bundle.config.linux.as_ref().unwrap().namespaces.len(), 1, "{seccomp}");
+        let said = bundle.config.linux.as_ref().unwrap().seccomp;
+        let field = FieldPath::from("linux.seccomp");
+        Ok::<_, String>(said.and_then(|_| bundle.written(&field).map(ToOwned::to_owned)))
+    };
+    for inside in [
+        "{}",
+        "{ \"a\": [1, {\"b\": \"}\"}] }",
+        "{\"quote\": \"\\\"}\", \"backslash\": \"\\\\\"}",
+        // Not JSON, which is for the reader of profiles to say.
+        "{nonsense: 01}",
+    ] {
+        assert_eq!(written(inside), Ok(Some(inside.to_owned())), "{inside}");
+    }
+    assert_eq!(written("null"), Ok(None));
+    for (wrong, expected) in [
+        ("[]", "an object"),
+        ("\"{}\"", "an object"),
+        ("{", "expected"),
+        ("{\"a", "expected"),
+        ("{\"\\\"", "expected"),
+    ] {
+        let error = written(wrong).unwrap_err();
+        assert!(error.contains(expected), "{wrong}: {error}");
+    }
+    // Only there.
+    for elsewhere in [
+        told("\"linux\": {", "\"seccomp\": {x}, \"linux\": {"),
+        told("\"linux\": {", "\"hooks\": {\"linux\": {\"seccomp\": {x}}}, \"linux\": {"),
+        told("[{\"type\"", "[{\"seccomp\": {x}, \"type\""),
+    ] {
+        assert!(elsewhere[0].contains("not JSON"), "{elsewhere:?}");
+    }
 }
 
 #[test]

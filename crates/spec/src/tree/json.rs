@@ -17,13 +17,23 @@ pub(super) struct Reader<'a> {
     text: &'a [u8],
     at: usize,
     depth: usize,
+    /// The keys that lead to an object whose inside is not read.
+    unread: &'static [&'static str],
+    /// How many of them lead to where the reader is.
+    followed: usize,
     pub(super) flaws: Vec<Flaw>,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn new(source: &'a Source, start: usize, end: usize) -> Self {
         let text = &source.text.as_bytes()[..end];
-        Self { source, text, at: start, depth: 0, flaws: Vec::new() }
+        Self { source, text, at: start, depth: 0, unread: &[], followed: 0, flaws: Vec::new() }
+    }
+
+    /// Leaves the object at the end of these keys to somebody else: it becomes an empty one.
+    pub(super) fn without(mut self, keys: &'static [&'static str]) -> Self {
+        self.unread = keys;
+        self
     }
 
     /// Says whether nothing but blanks is left.
@@ -79,7 +89,7 @@ impl<'a> Reader<'a> {
                 if !self.eat(b':') {
                     return Err(self.unexpected("`:`"));
                 }
-                let value = self.value(budget)?;
+                let value = self.field(&key, budget)?;
                 let entry = Entry { key, key_bytes, value };
                 found.push(Found { entry, comes_from: ComesFrom::Text });
                 if self.eat(b'}') {
@@ -92,6 +102,56 @@ impl<'a> Reader<'a> {
         }
         let line_of = |byte| self.source.line(byte);
         Ok(Value::Mapping(unique(found, line_of, &mut self.flaws)))
+    }
+
+    /// Reads the value of a field, unless it is the one that is left to somebody else.
+    fn field(&mut self, key: &str, budget: &mut Budget) -> Result<Node, Flaw> {
+        let leads_on = self.followed + 1 == self.depth
+            && self.unread.get(self.followed).is_some_and(|it| *it == key);
+        if !leads_on {
+            return self.value(budget);
+        }
+        self.skip_blanks();
+        if self.depth == self.unread.len() && self.peek() == Some(b'{') {
+            let start = self.at;
+            self.skip_object()?;
+            let value = Value::Mapping(Vec::new());
+            return Ok(Node { bytes: Bytes::new(start..self.at), value });
+        }
+        self.followed += 1;
+        let value = self.value(budget);
+        self.followed -= 1;
+        value
+    }
+
+    /// Goes to the end of an object. Whether its inside is JSON is for its reader to say.
+    fn skip_object(&mut self) -> Result<(), Flaw> {
+        let mut open = 0_usize;
+        loop {
+            match self.peek() {
+                Some(b'{' | b'[') => open += 1,
+                Some(b'}' | b']') => open -= 1,
+                Some(b'"') => self.skip_string(),
+                Some(_) => {}
+                None => return Err(self.unexpected("`}`")),
+            }
+            self.at += 1;
+            if open == 0 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Goes to the closing quote, or to the end of the text.
+    fn skip_string(&mut self) {
+        self.at += 1;
+        while let Some(byte) = self.peek() {
+            match byte {
+                b'"' => return,
+                b'\\' => self.at += 2,
+                _ => self.at += 1,
+            }
+        }
     }
 
     fn array(&mut self, budget: &mut Budget) -> Result<Value, Flaw> {

@@ -25,12 +25,13 @@ pub(crate) fn read_documents(source: &Source) -> Vec<Document> {
     documents
 }
 
-/// Reads a file that is one JSON value.
-pub(crate) fn read_json(source: &Source) -> Document {
+/// Reads a file that is one JSON value. The object at the end of the keys `unread` is left to
+/// somebody else and comes out empty; no keys leave nothing.
+pub(crate) fn read_json(source: &Source, unread: &'static [&'static str]) -> Document {
     if let Some(document) = refuse_size(source) {
         return document;
     }
-    let mut reader = json::Reader::new(source, 0, source.text.len());
+    let mut reader = json::Reader::new(source, 0, source.text.len()).without(unread);
     let value = reader.value(&mut Budget::new());
     match value.and_then(|root| reader.end().map(|()| root)) {
         Ok(root) => Document { root: Some(root), flaws: reader.flaws },

@@ -152,7 +152,7 @@ fn strict_json_takes_nothing_else() {
         ("{} \0", "expected the end of the file, found '\\0'"),
         ("\u{feff}{}", "expected a value, found '\\u{feff}'"),
     ] {
-        let document = read_json(&Source::new("x.json", text));
+        let document = read_json(&Source::new("x.json", text), &[]);
         let kinds: Vec<String> = document.flaws.iter().map(|it| it.kind.to_string()).collect();
         assert_eq!(kinds, [format!("not JSON: {expected}")], "{text}");
         assert!(document.root.is_none(), "{text}");
@@ -270,7 +270,7 @@ proptest! {
     fn json_comes_back(value in any_json()) {
         let text = serde_json::to_string_pretty(&value).unwrap();
         let source = Source::new("x.json", &text);
-        let document = read_json(&source);
+        let document = read_json(&source, &[]);
         let root = document.root.unwrap();
         let decoded = decode::<serde_json::Value>(&root, &source, Strictness::Everything);
         prop_assert_eq!(decoded.value, Some(value));

@@ -84,7 +84,6 @@ fn a_filter_without_no_new_privs_is_loaded_while_it_can_be() {
     for (linux, expected) in [
         (r#""seccomp": {"defaultAction": "SCMP_ACT_BOGUS"}"#, "linux.seccomp.defaultAction: "),
         (r#""seccomp": {}"#, "linux.seccomp: "),
-        (r#""seccomp": []"#, "linux.seccomp: "),
         (
             r#""seccomp": {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [{"names": ["chmod"], "action": "SCMP_ACT_NOTIFY"}]}"#,
             "linux.seccomp: CreateContainerConfigError: seccomp profile `linux.seccomp` asks for a supervisor",
@@ -116,4 +115,18 @@ fn labels_need_a_kernel_that_gives_them() {
     assert_eq!(told(r#""apparmorProfile": "enforcing""#, &host()), [""; 0]);
     let missing = told(r#""apparmorProfile": "enforced""#, &host());
     assert_eq!(missing.len(), 1, "{missing:?}");
+}
+
+#[test]
+fn a_mistake_in_a_profile_has_its_place_in_the_bundle() {
+    let linux = "\"seccomp\": {\"defaultAction\":\n \"é\", \"x\": 1}";
+    let refusals = from_bundle(&bundle("", "", linux), "/bundle", &node()).unwrap_err();
+    let places: Vec<String> = refusals.iter().map(|it| it.place.to_string()).collect();
+    assert_eq!(
+        places,
+        [
+            "linux.seccomp.defaultAction at config.json:2:2".to_owned(),
+            "linux.seccomp at config.json:2:7".to_owned(),
+        ]
+    );
 }
