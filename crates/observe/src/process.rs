@@ -32,7 +32,7 @@ use crate::{cgroup, id_map, label, sysctl};
 /// caller with threads cannot have; for such a caller they are unreadable.
 pub fn process(pid: u32, questions: &Questions) -> Result<ProcessFacts, Gone> {
     let why = "not asked: a filter can be read of a stopped process only";
-    process_with_filters(pid, questions, Reading::unreadable(why))
+    read(pid, questions, &Reading::unreadable(why), Pace::Runs)
 }
 
 /// Reads a process whose filters the caller has read while it holds the process stopped.
@@ -45,6 +45,24 @@ pub fn process_with_filters(
     questions: &Questions,
     filters: Reading<Vec<Program>>,
 ) -> Result<ProcessFacts, Gone> {
+    read(pid, questions, &filters, Pace::Stands)
+}
+
+/// Whether a process may change while it is read.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Pace {
+    /// Its facts are compared with themselves at the end.
+    Runs,
+    /// It is held at a stop. Only its mounts may still be changed, by its neighbours.
+    Stands,
+}
+
+fn read(
+    pid: u32,
+    questions: &Questions,
+    filters: &Reading<Vec<Program>>,
+    pace: Pace,
+) -> Result<ProcessFacts, Gone> {
     let subject = match Subject::hold(pid) {
         Ok(subject) => subject,
         Err(NotHeld::Gone(gone)) => return Err(gone),
@@ -52,7 +70,7 @@ pub fn process_with_filters(
     };
     let ours = Ours::read(&subject);
     for _ in 0..ATTEMPTS {
-        let facts = attempt(&subject, &ours, questions, &filters);
+        let facts = attempt(&subject, &ours, questions, filters, pace);
         if !subject.lives() {
             return Err(subject.gone());
         }
@@ -69,6 +87,7 @@ fn attempt(
     ours: &Ours,
     questions: &Questions,
     filters: &Reading<Vec<Program>>,
+    pace: Pace,
 ) -> Option<ProcessFacts> {
     let before = Moment::read(subject, ours);
     let Moment { status, namespaces } = before.clone();
@@ -96,8 +115,11 @@ fn attempt(
         limits: cgroup::limits(&cgroups).into(),
         hostname: view.hostname,
     };
-    let same = Moment::read(subject, ours) == before && !watch.is_some_and(|it| it.changed());
-    same.then_some(facts)
+    let same = match pace {
+        Pace::Runs => Moment::read(subject, ours) == before,
+        Pace::Stands => true,
+    };
+    (same && !watch.is_some_and(|it| it.changed())).then_some(facts)
 }
 
 /// What is compared before and after.

@@ -37,8 +37,8 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn new(file: &str, text: &str) -> Self {
-        let after_breaks = text.bytes().enumerate().filter(|(_, byte)| *byte == b'\n');
-        let line_starts = [0].into_iter().chain(after_breaks.map(|(at, _)| at + 1)).collect();
+        let breaks = text.match_indices('\n');
+        let line_starts = [0].into_iter().chain(breaks.map(|(at, _)| at + 1)).collect();
         Self { file: file.into(), text: text.to_owned(), line_starts }
     }
 
