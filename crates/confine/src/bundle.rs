@@ -30,6 +30,7 @@ use stockade_spec::bundle::{self as oci, Bundle};
 use stockade_spec::{FieldPath, Place};
 
 use crate::container::{Confinement, Container, Maker, PodConfinement, Warning};
+use crate::limits::Limits;
 use crate::scope::Findings;
 use crate::world::Node;
 use crate::{Origin, Reason, Refusal, Sourced};
@@ -99,6 +100,7 @@ fn read(desk: &mut Desk<'_>) -> Option<Bundled> {
         hostname: namespaces::name(desk, "hostname", own),
         domainname: namespaces::name(desk, "domainname", own),
         sysctls: namespaces::sysctls(desk, own),
+        limits: support::unsaid(Limits::default()),
     };
     let workload = process::workload(desk, process);
     let container = Container { name: String::new(), confinement, workload };

@@ -24,6 +24,8 @@ pub struct PodConfinement {
     pub domainname: Option<Sourced<String>>,
     /// Kernel parameters in the pod's namespaces.
     pub sysctls: Vec<Sourced<Sysctl>>,
+    /// What all its containers together may use.
+    pub limits: Sourced<Limits>,
 }
 
 /// Who makes a pod's namespaces, names its host and sets its kernel parameters.

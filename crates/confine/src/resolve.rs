@@ -84,6 +84,7 @@ fn resolve_pod(pod: &Pod, world: &World, findings: &mut Findings) -> PodConfinem
         hostname,
         domainname: None,
         sysctls: sysctls::resolve(pod, world, findings),
+        limits: limits::resolve_pod(world),
     }
 }
 

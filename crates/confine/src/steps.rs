@@ -38,8 +38,16 @@ pub fn plan_pod(pod: &PodConfinement, host: &Host) -> Result<Option<Plan>, Vec<R
 
 /// Sets up the pod's namespaces; `own` are those that were just made.
 fn furnish(own: NamespaceSet, pod: &PodConfinement, host: &Host) -> Vec<Step> {
-    let PodConfinement { namespaces: _, maker: _, user_namespace, hostname, domainname, sysctls } =
-        pod;
+    // Limits are those of a cgroup, which is there before any process.
+    let PodConfinement {
+        namespaces: _,
+        maker: _,
+        user_namespace,
+        hostname,
+        domainname,
+        sysctls,
+        limits: _,
+    } = pod;
     let mut steps = Vec::new();
     if let Some(user) = user_namespace {
         if own.contains(NamespaceKind::User) {

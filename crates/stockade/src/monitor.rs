@@ -110,6 +110,7 @@ fn to_run(pod: &Prepared, orders: &Orders) -> Result<PodToRun, Failure> {
         restart: resolved.restart.value,
         grace: Duration::from_secs(resolved.grace_seconds.value),
         cgroup,
+        limits: resolved.pod.limits.value,
         scratch: orders.containers.join(uuid),
         adjusted: demand(pod.demands.adjusted),
         unproven: demand(pod.demands.unproven),
@@ -144,6 +145,7 @@ fn not_started(why: &NotStartedPod, directory: &PodDirectory, teller: &Teller) -
         NotStartedPod::Taken
         | NotStartedPod::Supervisor(_)
         | NotStartedPod::Refused(_)
+        | NotStartedPod::Cgroup(_)
         | NotStartedPod::Pod(_)
         | NotStartedPod::Files(..)
         | NotStartedPod::Step(..)

@@ -57,6 +57,7 @@ const TESTS: &[(&str, fn())] = &[
     ("apparmor_without_a_kernel_for_it_is_refused", apparmor_without_a_kernel_for_it_is_refused),
     ("exit_codes_are_the_workloads", exit_codes_are_the_workloads),
     ("several_containers_are_told_apart", several_containers_are_told_apart),
+    ("containers_share_the_processes_of_their_pod", containers_share_the_processes_of_their_pod),
     ("detached_pods_in_the_words_of_kubectl", detached_pods_in_the_words_of_kubectl),
     ("a_killed_supervisor_leaves_nothing_that_delete_does_not_remove", a_killed_supervisor),
     ("a_killed_run_leaves_nothing_running", a_killed_run),
@@ -229,6 +230,28 @@ spec:
     let mut lines: Vec<&str> = answer.out.lines().collect();
     lines.sort_unstable();
     assert_eq!(lines, ["[one] first", "[two] second"]);
+}
+
+/// Each alone stays below the limit; it is what both have together.
+fn containers_share_the_processes_of_their_pod() {
+    let place = Place::new();
+    place.import("busybox");
+    let started = |containers: &[&str]| {
+        let mut pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: many}\nspec:\n  containers:\n"
+            .to_owned();
+        for name in containers {
+            pod += &format!(
+                "  - name: {name}\n    image: busybox\n    command: [sh, -c, 'n=0; for i in 1 2 3 4 5 \
+                 6; do (sleep 1 &) 2>/dev/null && n=$((n+1)); done; echo started $n; sleep 1']\n"
+            );
+        }
+        let answer = place.stockade_reading(&["run", "--pod-max-pids", "10", "-"], &pod);
+        assert!(answer.err.contains("10 processes"), "{answer:?}");
+        answer.out.matches("started 6").count()
+    };
+    assert_eq!(started(&["one"]), 1);
+    assert!(started(&["one", "two"]) < 2, "two containers of 8 processes are more than 10");
+    assert_eq!(place.leftovers(), [""; 0]);
 }
 
 fn detached_pods_in_the_words_of_kubectl() {

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | said | `resources.limits` and `resources.requests` (cpu, memory) of a container; the node's limit of processes in a pod |
 //! | meant | [`Limits`] |
-//! | done | files of the container's cgroup |
+//! | done | files of the cgroup of the container, or of its pod for what all of them share |
 //! | seen | the same files along the process's cgroup path, the lowest limit of each kind |
 //!
 //! A limit of another resource is refused by name: it would not be enforced.
@@ -18,7 +18,18 @@ use crate::finding::{Finding, Mechanism, Verdict};
 use crate::limits::Limits;
 use crate::quantity;
 use crate::scope::{Findings, Scope};
+use crate::world::World;
 use crate::{Origin, Reason, Refusal, Sourced};
+
+/// What the node allows all containers of a pod together. Each of them has it as its own limit, too,
+/// since it cannot have more.
+pub(crate) fn resolve_pod(world: &World) -> Sourced<Limits> {
+    let limits = Limits { pids: world.node.pod_pids_limit, ..Limits::default() };
+    match limits.pids {
+        Some(_) => Sourced::new(limits, Origin::Node("--pod-max-pids".to_owned())),
+        None => Sourced::default(limits, "the node sets no limits for a pod"),
+    }
+}
 
 pub(crate) fn resolve(scope: &Scope<'_>, findings: &mut Findings) -> Sourced<Limits> {
     let mut limits = Limits { pids: scope.world.node.pod_pids_limit, ..Limits::default() };

@@ -30,7 +30,7 @@ use super::relay::Output;
 use super::status::{Exit, Phase, Status};
 use super::tasks::{Ground, Proven, Task};
 use super::to_run::{NotStartedPod, PodToRun};
-use crate::{Gate, Join, Site, Streams, Tie, make_namespaces};
+use crate::{Gate, Join, Site, Streams, Tie, cgroup, make_namespaces};
 
 /// Whoever is told what happens.
 pub trait Watcher {
@@ -103,6 +103,11 @@ pub fn supervise(
     };
     directory.write(Made::FILE, &made)?;
     own_mounts(directory, host)?;
+    if !pod.limits.is_unlimited() {
+        // Before any container: each is made in it.
+        cgroup::make(&host.cgroups, &pod.cgroup, &pod.limits, None)
+            .map_err(|fault| NotStartedPod::Cgroup(Box::new(fault.into())))?;
+    }
 
     let started_at = clock::now();
     let namespaces = match &pod.plan {

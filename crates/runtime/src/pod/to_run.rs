@@ -7,6 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use stockade_abi::ProcessFacts;
 use stockade_abi::facts::Questions;
+use stockade_confine::limits::Limits;
 use stockade_confine::plan::{Plan, Terminal};
 use stockade_confine::workload::Stdin;
 use stockade_confine::{Finding, RestartPolicy};
@@ -15,7 +16,7 @@ use thiserror::Error;
 
 use super::relay::Output;
 use crate::cgroup::CgroupPath;
-use crate::{NotStarted, StepFailed};
+use crate::{Cause, NotStarted, StepFailed};
 
 /// A pod that was judged and planned.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub struct PodToRun {
     pub grace: Duration,
     /// Its cgroup.
     pub cgroup: CgroupPath,
+    /// What its containers together may use.
+    pub limits: Limits,
     /// Where its containers' writable layers go; made if it is not there.
     pub scratch: PathBuf,
     /// Whether what containers write is shown.
@@ -80,6 +83,9 @@ pub enum NotStartedPod {
     /// The same, by a system call.
     #[error("the supervisor: {0}")]
     Refused(#[from] Refused),
+    /// Its cgroup could not be made or limited.
+    #[error("the pod's cgroup: {0}")]
+    Cgroup(Box<Cause>),
     /// A step of the pod's own plan.
     #[error("the pod's namespaces: {0}")]
     Pod(Box<StepFailed>),
