@@ -111,6 +111,7 @@ fn allow(names: &[&str]) -> ProfileRule {
         conditions: Vec::new(),
         includes: Selector::default(),
         excludes: Selector::default(),
+        comment: None,
     }
 }
 

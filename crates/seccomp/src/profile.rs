@@ -16,6 +16,7 @@ use crate::{Action, Condition};
 
 mod error;
 mod parse;
+mod print;
 mod words;
 
 pub use error::{ProfileError, ProfileErrorKind, ProfileWarning};
@@ -55,6 +56,22 @@ impl Profile {
     /// more is read.
     pub fn parse(file: &str, text: &str) -> Result<Parsed, Vec<ProfileError>> {
         parse::parse(file, text)
+    }
+
+    /// The profile as text, in a fixed form that [`Profile::parse`] reads back.
+    pub fn to_json(&self) -> String {
+        print::print(self)
+    }
+
+    /// The same profile in the order in which it is best compared: the names of a rule sorted, none
+    /// twice. Rules keep their order, which can matter.
+    #[must_use]
+    pub fn canonical(mut self) -> Self {
+        for rule in &mut self.rules {
+            rule.names.sort_by(|a, b| a.as_str().cmp(b.as_str()));
+            rule.names.dedup();
+        }
+        self
     }
 }
 
@@ -106,6 +123,8 @@ pub struct ProfileRule {
     pub includes: Selector,
     /// Not if any of this holds.
     pub excludes: Selector,
+    /// What its author says about it.
+    pub comment: Option<String>,
 }
 
 /// The name of a system call.
@@ -115,6 +134,16 @@ pub enum Name {
     Known(Syscall),
     /// None has.
     Unknown(Box<str>),
+}
+
+impl Name {
+    /// As people write it.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::Known(known) => known.name(),
+            Self::Unknown(name) => name,
+        }
+    }
 }
 
 /// Docker's conditions on the machine and the container.

@@ -139,6 +139,13 @@ pub enum ProfileErrorKind {
         mask: u64,
     },
 
+    /// A second value of a comparison that takes one.
+    #[error("the operator takes one value; `valueTwo` {value:#x} does not count")]
+    UnusedValue {
+        /// The second value.
+        value: u64,
+    },
+
     /// `SCMP_ACT_NOTIFY` needs a supervisor.
     #[error("the action asks a supervisor, but there is no `listenerPath`")]
     NoListener,
@@ -166,6 +173,7 @@ impl ProfileErrorKind {
             | Self::NoNames
             | Self::BadKernelVersion { .. }
             | Self::OutsideMask { .. }
+            | Self::UnusedValue { .. }
             | Self::NoListener => None,
         }
     }

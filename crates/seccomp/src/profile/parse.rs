@@ -183,6 +183,7 @@ impl Parser<'_> {
         let mut number = Number::default();
         let mut conditions = Vec::new();
         let (mut includes, mut excludes) = (Selector::default(), Selector::default());
+        let mut comment = None;
         let before = self.wrong.len();
         let seen = self.object(RULE, |it, field, mark| {
             match field {
@@ -194,7 +195,7 @@ impl Parser<'_> {
                 "args" => conditions = it.list(Self::condition)?,
                 "includes" => includes = it.selector()?,
                 "excludes" => excludes = it.selector()?,
-                "comment" => drop(it.text()?),
+                "comment" => comment = it.text()?.filter(|it| !it.is_empty()),
                 _ => unreachable!("not in the list of fields"),
             }
             number.mark = if field.starts_with("errno") { Some(mark) } else { number.mark };
@@ -217,7 +218,7 @@ impl Parser<'_> {
         let Some(word) = word else { return Ok(None) };
         let action = self.action(word, &number, "errno", "errnoRet");
         let place = self.reader.place(seen.mark);
-        Ok(Some(ProfileRule { place, names, action, conditions, includes, excludes }))
+        Ok(Some(ProfileRule { place, names, action, conditions, includes, excludes, comment }))
     }
 
     fn condition(&mut self) -> Fatal<Option<Condition>> {
@@ -240,6 +241,9 @@ impl Parser<'_> {
         let (Some(argument), Some(word), Some(value)) = (argument, word, value) else {
             return Ok(None);
         };
+        if let Some(second) = second.filter(|it| *it != 0 && word != OperatorWord::MaskedEqual) {
+            self.odd(seen.mark, Wrong::UnusedValue { value: second });
+        }
         let operator = match word {
             OperatorWord::NotEqual => Operator::NotEqual(value),
             OperatorWord::Less => Operator::Less(value),

@@ -78,6 +78,7 @@ pub(crate) fn any_rule(
             conditions,
             includes: Selector::default(),
             excludes: Selector::default(),
+            comment: None,
         },
     )
 }

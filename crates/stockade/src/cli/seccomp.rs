@@ -4,6 +4,7 @@
 //! (`stockade-seccomp`); here it is read ([`profile`]), asked about a machine ([`target`]) and shown.
 
 mod compile;
+mod fmt;
 mod profile;
 mod target;
 
@@ -22,10 +23,12 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Compile(compile::Args),
+    Fmt(fmt::Args),
 }
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Answer, Failure> {
     match &args.command {
         Command::Compile(args) => compile::run(args, ui),
+        Command::Fmt(args) => fmt::run(args, ui),
     }
 }
