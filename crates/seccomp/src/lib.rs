@@ -11,33 +11,44 @@
 //! the reference. [`compile`] turns them into instructions, [`interpret`] runs instructions as the
 //! kernel would, [`compare`] finds a call on which two filters differ.
 //!
+//! [`differences`] lists every call on which two sets of rules differ. [`intersect`], [`union`] and
+//! [`overlay`] make new profiles of old ones and prove them.
+//!
 //! Everything here is a pure function. What this crate does *not* know: Kubernetes, files, and how
 //! a filter is loaded or read back.
 
 mod action;
+mod algebra;
+mod answers;
 mod call;
 mod compare;
 mod compile;
 mod condition;
 mod default_profile;
+mod difference;
 mod evaluate;
 mod interpret;
 mod json;
+mod meaning;
 mod multiplex;
 mod order;
+mod pattern;
 mod profile;
 mod resolve;
 mod rules;
 mod simulate;
 
 pub use action::Action;
+pub use algebra::{AlgebraError, Changed, Remark, intersect, overlay, union};
 pub use call::Call;
 pub use compare::{Comparison, Verdict, Witness, compare, compare_with_rules};
 pub use compile::{CompileError, compile};
 pub use condition::{Condition, Operator, Width};
 pub use default_profile::{default_profile, opened_by};
+pub use difference::{Difference, Differences, Extent, differences};
 pub use evaluate::evaluate;
 pub use interpret::{BadProgram, check, interpret, steps};
+pub use pattern::{Change, Pattern, PatternError};
 pub use profile::{
     ArchitectureList, Flag, Listed, Name, Parsed, Place, Profile, ProfileError, ProfileErrorKind,
     ProfileRule, ProfileWarning, Selector,

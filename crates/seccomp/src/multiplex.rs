@@ -54,6 +54,13 @@ impl Multiplexed {
     }
 }
 
+/// The multiplexer behind which `name` also lies on some architectures, and its number there.
+pub(crate) fn multiplexer(name: &str) -> Option<(&'static str, u8)> {
+    [(SOCKET, "socketcall"), (IPC, "ipc")].into_iter().find_map(|(table, outer)| {
+        table.iter().find(|(inner, _)| *inner == name).map(|(_, number)| (outer, *number))
+    })
+}
+
 const IPC_MARK: u8 = 0x80;
 
 const SOCKET: &[(&str, u8)] = &[

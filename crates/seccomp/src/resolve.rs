@@ -71,7 +71,12 @@ impl std::error::Error for ResolveError {}
 ///
 /// Rules that libseccomp too would refuse, because they ask for two actions in the same case.
 pub fn resolve(profile: &Profile, target: &Target) -> Result<Rules, Vec<ResolveError>> {
-    let applies: Vec<bool> = profile.rules.iter().map(|rule| applies(rule, target)).collect();
+    let native = Some(Listed::Known(target.architecture));
+    let applies: Vec<bool> = profile
+        .rules
+        .iter()
+        .map(|rule| applies(rule, native, target.capabilities, target.kernel))
+        .collect();
     let mut errors = Vec::new();
     let architectures = architectures(&profile.architectures, target.architecture)
         .into_iter()
@@ -80,17 +85,21 @@ pub fn resolve(profile: &Profile, target: &Target) -> Result<Rules, Vec<ResolveE
     if !errors.is_empty() {
         return Err(errors);
     }
-    let is_error = matches!(profile.default_action, Action::Errno(_));
-    let newer = (is_error && profile.default_action != Action::ENOSYS).then_some(Action::ENOSYS);
     Ok(Rules {
         default: profile.default_action,
         unlisted: Action::KillProcess,
-        newer,
+        newer: newer(profile.default_action),
         architectures,
     })
 }
 
-fn architectures(list: &ArchitectureList, native: Architecture) -> Vec<Architecture> {
+/// What calls get that the profile is too old to know, if that is not the default.
+pub(crate) fn newer(default: Action) -> Option<Action> {
+    let is_error = matches!(default, Action::Errno(_));
+    (is_error && default != Action::ENOSYS).then_some(Action::ENOSYS)
+}
+
+pub(crate) fn architectures(list: &ArchitectureList, native: Architecture) -> Vec<Architecture> {
     let listed: &[Listed] = match list {
         ArchitectureList::Native => &[],
         ArchitectureList::Listed(listed) => listed,
@@ -124,16 +133,43 @@ fn shares_kernel(native: Architecture, other: Architecture) -> bool {
     family(native) == family(other)
 }
 
-fn applies(rule: &ProfileRule, target: &Target) -> bool {
+/// Whether a rule counts there. `native` is `None` on a machine that no rule knows.
+pub(crate) fn applies(
+    rule: &ProfileRule,
+    native: Option<Listed>,
+    capabilities: CapabilitySet,
+    kernel: (u32, u32),
+) -> bool {
     let ProfileRule { includes, excludes, .. } = rule;
-    let native = Listed::Known(target.architecture);
-    let included = (includes.architectures.is_empty() || includes.architectures.contains(&native))
-        && includes.capabilities.is_subset(target.capabilities)
-        && includes.min_kernel.is_none_or(|least| target.kernel >= least);
-    let excluded = excludes.architectures.contains(&native)
-        || !excludes.capabilities.intersection(target.capabilities).is_empty()
-        || excludes.min_kernel.is_some_and(|least| target.kernel >= least);
+    let is_in = |list: &[Listed]| native.is_some_and(|it| list.contains(&it));
+    let included = (includes.architectures.is_empty() || is_in(&includes.architectures))
+        && includes.capabilities.is_subset(capabilities)
+        && includes.min_kernel.is_none_or(|least| kernel >= least);
+    let excluded = is_in(&excludes.architectures)
+        || !excludes.capabilities.intersection(capabilities).is_empty()
+        || excludes.min_kernel.is_some_and(|least| kernel >= least);
     included && !excluded
+}
+
+/// What those of `rules` that name `syscall` say about it by that name, if anything: as
+/// [`resolve`], but for no architecture in particular. The error is two rules that contradict each
+/// other.
+pub(crate) fn said_of(
+    profile: &Profile,
+    rules: &[usize],
+    width: Width,
+) -> Result<Option<SyscallRules>, (usize, usize)> {
+    let counts = |it: &&usize| profile.rules[**it].action != profile.default_action;
+    let counting: Vec<usize> = rules.iter().filter(counts).copied().collect();
+    if let Some(plain) = counting.iter().find(|it| is_plain(&profile.rules[**it], width)) {
+        return Ok(Some(SyscallRules::Always(profile.rules[*plain].action)));
+    }
+    if counting.is_empty() {
+        return Ok(None);
+    }
+    let mention = |it: &usize| Mention { rule: *it as u32, inner: None };
+    let mentions: Vec<Mention> = counting.iter().map(mention).collect();
+    combine(profile, &mentions, width).map(Some)
 }
 
 /// What one rule of the profile says about one number.

@@ -25,8 +25,9 @@ use stockade_abi::bpf::{Instruction, Program};
 use stockade_abi::syscalls::{self, Syscall};
 use stockade_abi::{Architecture, Capability, CapabilitySet};
 use stockade_seccomp::{
-    Action, ArchitectureList, Call, Comparison, Condition, Listed, Name, Operator, Profile,
-    ProfileRule, Rules, Target, Width, compare, compile, default_profile, resolve,
+    Action, ArchitectureList, Call, Change, Comparison, Condition, Listed, Name, Operator, Pattern,
+    Profile, ProfileRule, Rules, Target, Width, compare, compile, default_profile, intersect,
+    overlay, resolve,
 };
 
 fn main() -> ExitCode {
@@ -49,7 +50,12 @@ fn main() -> ExitCode {
     let trials = vec![
         trial("random_profiles_mean_the_same", Ok(()), random_profiles),
         trial("our_default_profile_means_the_same", Ok(()), default_profiles),
-        trial("an_installed_profile_means_the_same", installed.map(drop), installed_profile),
+        trial(
+            "an_installed_profile_means_the_same",
+            installed.clone().map(drop),
+            installed_profile,
+        ),
+        trial("changed_profiles_mean_the_same", installed.map(drop), changed_profiles),
     ];
     libtest_mimic::run(&args, trials).exit_code()
 }
@@ -69,6 +75,32 @@ fn installed_profile(oracle: &Path) -> Result<(), Failed> {
     let parsed = Profile::parse(INSTALLED, &text).map_err(|errors| format!("{errors:?}"))?;
     for capability in std::iter::once(None).chain(Capability::ALL.iter().copied().map(Some)) {
         same(oracle, &parsed.profile, capability.into_iter().collect())?;
+    }
+    Ok(())
+}
+
+/// Denials that stand in front of what was there rely on the order of overlapping rules.
+fn changed_profiles(oracle: &Path) -> Result<(), Failed> {
+    let text = std::fs::read_to_string(INSTALLED)?;
+    let parsed = Profile::parse(INSTALLED, &text).map_err(|errors| format!("{errors:?}"))?;
+    let read = Profile::parse("printed", &parsed.profile.to_json());
+    let read = read.map_err(|errors| format!("{errors:?}"))?.profile;
+    let both = intersect(&read, &default_profile())?.profile;
+    same(oracle, &both, CapabilitySet::EMPTY)?;
+    for base in [&read, &default_profile()] {
+        for call in [
+            "socket(AF_ALG)",
+            "socket(AF_PACKET)=EAFNOSUPPORT",
+            "ioctl(_, 0x5412)",
+            "read(_, _, >=9)",
+        ] {
+            let patterns = Pattern::parse(call, Change::Deny)?;
+            let changed = overlay(base, &patterns)?.profile;
+            for held in [None, Some(Capability::AuditWrite), Some(Capability::SysAdmin)] {
+                same(oracle, &changed, held.into_iter().collect())
+                    .map_err(|it| format!("{call}: {}", it.message().unwrap_or_default()))?;
+            }
+        }
     }
     Ok(())
 }
@@ -111,6 +143,8 @@ fn selected(profile: &Profile, target: &Target) -> Profile {
             && with.capabilities.is_subset(target.capabilities)
             && !without.architectures.iter().any(is_native)
             && without.capabilities.intersection(target.capabilities).is_empty()
+            && with.min_kernel.is_none_or(|it| target.kernel >= it)
+            && without.min_kernel.is_none_or(|it| target.kernel < it)
     };
     let ArchitectureList::Map(map) = &profile.architectures else { return profile.clone() };
     let subordinate = map.iter().find(|(key, _)| is_native(key)).map(|(_, list)| list.clone());
