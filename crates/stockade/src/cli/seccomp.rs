@@ -3,10 +3,17 @@
 //! One file and one variant for each subcommand. What a profile means is the engine's to say
 //! (`stockade-seccomp`); here it is read ([`profile`]), asked about a machine ([`target`]) and shown.
 
+mod changed;
 mod compile;
+mod diff;
+mod differences;
 mod fmt;
+mod intersect;
+mod overlay;
 mod profile;
+mod subset;
 mod target;
+mod union;
 
 use clap::Subcommand;
 
@@ -23,12 +30,22 @@ pub(crate) struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     Compile(compile::Args),
+    Diff(diff::Args),
     Fmt(fmt::Args),
+    Intersect(intersect::Args),
+    Overlay(overlay::Args),
+    Subset(subset::Args),
+    Union(union::Args),
 }
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Answer, Failure> {
     match &args.command {
         Command::Compile(args) => compile::run(args, ui),
+        Command::Diff(args) => diff::run(args, ui),
         Command::Fmt(args) => fmt::run(args, ui),
+        Command::Intersect(args) => intersect::run(args, ui),
+        Command::Overlay(args) => overlay::run(args, ui),
+        Command::Subset(args) => subset::run(args, ui),
+        Command::Union(args) => union::run(args, ui),
     }
 }

@@ -1,0 +1,28 @@
+//! `stockade seccomp union`.
+
+use std::path::PathBuf;
+
+use stockade_seccomp::union;
+
+use super::{changed, profile};
+use crate::answer::{Answer, Failure};
+use crate::ui::Ui;
+
+/// Print a profile that lets happen what either of two does
+///
+/// Every call gets the looser of two answers. The result is proven: on every machine and with all
+/// capabilities. If no profile says exactly that, the call that shows it is named.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Profile: a file, `-`, or `RuntimeDefault` for the built-in one
+    first: PathBuf,
+
+    /// Another profile
+    second: PathBuf,
+}
+
+pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Answer, Failure> {
+    let first = profile::read(&args.first, ui)?;
+    let second = profile::read(&args.second, ui)?;
+    changed::answer(union(&first.profile, &second.profile), &[&first, &second], ui)
+}
