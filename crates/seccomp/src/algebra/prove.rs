@@ -258,7 +258,9 @@ fn targets(operation: &Operation<'_>, result: &Profile) -> Result<Vec<Target>, A
             }
         }
     }
-    let mut sets = BTreeSet::from([0]);
+    // A number sees no capability but those that its own rules ask about, so one set serves many numbers.
+    let every = asked.values().fold(CapabilitySet::EMPTY, |all, it| all.union(*it));
+    let mut sets = vec![CapabilitySet::EMPTY, every];
     for (syscall, together) in asked {
         let all: Vec<Capability> =
             Capability::ALL.iter().copied().filter(|it| together.contains(*it)).collect();
@@ -267,14 +269,16 @@ fn targets(operation: &Operation<'_>, result: &Profile) -> Result<Vec<Target>, A
         }
         for chosen in 0..1u32 << all.len() {
             let held = all.iter().enumerate().filter(|(at, _)| chosen >> at & 1 == 1);
-            sets.insert(held.map(|(_, it)| *it).collect::<CapabilitySet>().0);
+            let held: CapabilitySet = held.map(|(_, it)| *it).collect();
+            if sets.iter().all(|it| it.intersection(together) != held) {
+                sets.push(held);
+            }
         }
     }
     let mut all = Vec::new();
     for architecture in MACHINES {
         for &kernel in &kernels {
-            let target =
-                |set: &u64| Target { architecture, kernel, capabilities: CapabilitySet(*set) };
+            let target = |set: &CapabilitySet| Target { architecture, kernel, capabilities: *set };
             all.extend(sets.iter().map(target));
         }
     }

@@ -183,6 +183,29 @@ fn a_newer_call_does_not_change_what_old_ones_get() {
     assert_eq!(said("faccessat2"), "errno ENOSYS");
 }
 
+/// A proof that nothing can fail proves nothing.
+#[test]
+fn a_rule_more_or_less_is_found() {
+    let base = default_profile();
+    let same = Operation::Both { first: &base, second: &base, join: Join::Stricter };
+    assert_eq!(prove::prove(&same, &base).unwrap(), []);
+    for index in 0..base.rules.len() {
+        let mut less = base.clone();
+        less.rules.remove(index);
+        assert!(prove::prove(&same, &less).is_err(), "without rule {index}");
+        let mut other = base.clone();
+        other.rules[index].excludes.capabilities =
+            other.rules[index].excludes.capabilities.with(Capability::Syslog);
+        assert!(prove::prove(&same, &other).is_err(), "rule {index} for fewer");
+    }
+    let mut on_old_kernels = base.clone();
+    on_old_kernels.rules[1].includes.min_kernel = Some((4, 7));
+    assert!(prove::prove(&same, &on_old_kernels).is_err());
+    let mut fewer = base.clone();
+    fewer.architectures = crate::ArchitectureList::Native;
+    assert!(prove::prove(&same, &fewer).is_err());
+}
+
 #[test]
 fn two_profiles_become_one() {
     let narrow = profile(
