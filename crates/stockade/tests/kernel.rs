@@ -237,8 +237,8 @@ fn containers_share_the_processes_of_their_pod() {
     let place = Place::new();
     place.import("busybox");
     let started = |containers: &[&str]| {
-        let mut pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: many}\nspec:\n  containers:\n"
-            .to_owned();
+        let mut pod =
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: many}\nspec:\n  containers:\n".to_owned();
         for name in containers {
             pod += &format!(
                 "  - name: {name}\n    image: busybox\n    command: [sh, -c, 'n=0; for i in 1 2 3 4 5 \

@@ -14,7 +14,7 @@ pub(super) fn main(args: &[String]) -> Result<(), String> {
     let Options { stockade, rounds } = Options::parse(args)?;
     if !stockade.is_file() {
         return Err(format!(
-            "no {}; build it with `cargo build --release --target x86_64-unknown-linux-musl -p \
+            "no {}; build it with `cargo build --profile dist --target x86_64-unknown-linux-musl -p \
              stockade`, or name another with --stockade",
             stockade.display()
         ));
@@ -182,10 +182,8 @@ impl Options {
     fn parse(args: &[String]) -> Result<Self, String> {
         let target = std::env::var_os("CARGO_TARGET_DIR")
             .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target"), PathBuf::from);
-        let mut options = Self {
-            stockade: target.join("x86_64-unknown-linux-musl/release/stockade"),
-            rounds: 50,
-        };
+        let mut options =
+            Self { stockade: target.join("x86_64-unknown-linux-musl/dist/stockade"), rounds: 50 };
         let mut args = args.iter();
         while let Some(arg) = args.next() {
             let value = args.next().ok_or_else(|| format!("{arg} needs a value"))?;
