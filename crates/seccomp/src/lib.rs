@@ -27,6 +27,7 @@ mod condition;
 mod default_profile;
 mod difference;
 mod evaluate;
+mod explain;
 mod interpret;
 mod json;
 mod meaning;
@@ -37,6 +38,7 @@ mod profile;
 mod resolve;
 mod rules;
 mod simulate;
+mod spot;
 
 pub use action::Action;
 pub use algebra::{AlgebraError, Changed, Remark, intersect, overlay, union};
@@ -47,6 +49,10 @@ pub use condition::{Condition, Operator, Width};
 pub use default_profile::{default_profile, opened_by};
 pub use difference::{Difference, Differences, Extent, differences};
 pub use evaluate::evaluate;
+pub use explain::{
+    By, Clause, Explanation, Known, Opened, Openness, Silent, Through, Unmet, Why, explain,
+    explain_number, opened_with, openers,
+};
 pub use interpret::{BadProgram, check, interpret, steps};
 pub use pattern::{Change, Pattern, PatternError};
 pub use profile::{
@@ -56,3 +62,4 @@ pub use profile::{
 pub use resolve::{ResolveError, Target, resolve};
 pub use rules::{ArchitectureRules, Rule, Rules, SyscallRules};
 pub use simulate::{NotAllowed, Step, simulate};
+pub use spot::Spot;

@@ -26,11 +26,23 @@ pub(crate) struct Contradiction {
 /// Sorts rules so that the first match is the one that counts. The conditions of each must be
 /// sorted by argument, and made for `width`.
 pub(crate) fn order(rules: Vec<Rule>, width: Width) -> Result<Vec<Rule>, Contradiction> {
-    // Of rules with one action it does not matter which of them matches.
-    if rules.windows(2).all(|pair| pair[0].action == pair[1].action) {
+    if is_indifferent(&rules) {
         return Ok(rules);
     }
+    Ok(sorted(&rules, width)?.into_iter().map(|index| rules[index].clone()).collect())
+}
 
+/// The same order, as indices into the input. A rule that is not in it never decides.
+pub(crate) fn sequence(rules: &[Rule], width: Width) -> Result<Vec<usize>, Contradiction> {
+    if is_indifferent(rules) { Ok((0..rules.len()).collect()) } else { sorted(rules, width) }
+}
+
+/// Of rules with one action it does not matter which of them matches.
+fn is_indifferent(rules: &[Rule]) -> bool {
+    rules.windows(2).all(|pair| pair[0].action == pair[1].action)
+}
+
+fn sorted(rules: &[Rule], width: Width) -> Result<Vec<usize>, Contradiction> {
     let mut kept: Vec<usize> = Vec::with_capacity(rules.len());
     for (second, rule) in rules.iter().enumerate() {
         let mut is_dead = false;
@@ -59,7 +71,7 @@ pub(crate) fn order(rules: Vec<Rule>, width: Width) -> Result<Vec<Rule>, Contrad
         .collect();
     let mut sorted = Vec::with_capacity(chains.len());
     sort(chains.iter().map(|(index, nodes)| (*index, nodes.as_slice())).collect(), &mut sorted);
-    Ok(sorted.into_iter().map(|index| rules[index].clone()).collect())
+    Ok(sorted)
 }
 
 /// A rule by its index, and the tests that are left of it.

@@ -71,12 +71,7 @@ impl std::error::Error for ResolveError {}
 ///
 /// Rules that libseccomp too would refuse, because they ask for two actions in the same case.
 pub fn resolve(profile: &Profile, target: &Target) -> Result<Rules, Vec<ResolveError>> {
-    let native = Some(Listed::Known(target.architecture));
-    let applies: Vec<bool> = profile
-        .rules
-        .iter()
-        .map(|rule| applies(rule, native, target.capabilities, target.kernel))
-        .collect();
+    let applies: Vec<bool> = profile.rules.iter().map(|it| applies_on(it, target)).collect();
     let mut errors = Vec::new();
     let architectures = architectures(&profile.architectures, target.architecture)
         .into_iter()
@@ -87,18 +82,19 @@ pub fn resolve(profile: &Profile, target: &Target) -> Result<Rules, Vec<ResolveE
     }
     Ok(Rules {
         default: profile.default_action,
-        unlisted: Action::KillProcess,
+        unlisted: UNLISTED,
         newer: newer(profile.default_action),
         architectures,
     })
 }
 
-/// What calls get that the profile is too old to know, if that is not the default.
+/// For numbers that the profile is too old to know, `None` if that is the default.
 pub(crate) fn newer(default: Action) -> Option<Action> {
     let is_error = matches!(default, Action::Errno(_));
     (is_error && default != Action::ENOSYS).then_some(Action::ENOSYS)
 }
 
+/// The architectures that a profile speaks about on a machine, its own first.
 pub(crate) fn architectures(list: &ArchitectureList, native: Architecture) -> Vec<Architecture> {
     let listed: &[Listed] = match list {
         ArchitectureList::Native => &[],
@@ -131,6 +127,12 @@ fn shares_kernel(native: Architecture, other: Architecture) -> bool {
         S390x | S390 => 4,
     };
     family(native) == family(other)
+}
+
+/// Whether a rule counts on a machine, for a process.
+pub(crate) fn applies_on(rule: &ProfileRule, target: &Target) -> bool {
+    let native = Some(Listed::Known(target.architecture));
+    applies(rule, native, target.capabilities, target.kernel)
 }
 
 /// Whether a rule counts there. `native` is `None` on a machine that no rule knows.
@@ -263,7 +265,7 @@ fn combine(
 
 /// The rules that a list of conditions stands for: one, or one per condition if an argument occurs
 /// twice.
-fn alternatives(conditions: &[Condition]) -> impl Iterator<Item = &[Condition]> {
+pub(crate) fn alternatives(conditions: &[Condition]) -> impl Iterator<Item = &[Condition]> {
     let repeats = conditions.iter().enumerate().any(|(index, condition)| {
         conditions[..index].iter().any(|other| other.argument == condition.argument)
     });
@@ -273,13 +275,17 @@ fn alternatives(conditions: &[Condition]) -> impl Iterator<Item = &[Condition]> 
 }
 
 /// Whether a rule applies whatever the arguments: it has no conditions, or none that counts.
-fn is_plain(rule: &ProfileRule, width: Width) -> bool {
+pub(crate) fn is_plain(rule: &ProfileRule, width: Width) -> bool {
     alternatives(&rule.conditions)
         .any(|conditions| conditions.iter().all(|it| it.operator.on(width).is_void()))
 }
 
 /// Conditions as `width` computes them, by argument, without those that always hold.
-fn normalize(conditions: &[Condition], inner: Option<NonZeroU8>, width: Width) -> Vec<Condition> {
+pub(crate) fn normalize(
+    conditions: &[Condition],
+    inner: Option<NonZeroU8>,
+    width: Width,
+) -> Vec<Condition> {
     let mut all: Vec<Condition> = conditions
         .iter()
         .filter(|it| inner.is_none() || it.argument != 0)
@@ -356,6 +362,9 @@ fn number_of(architecture: Architecture, slot: usize) -> u32 {
         (None, false) => slot as u32,
     }
 }
+
+/// For calls of architectures that are not listed.
+pub(crate) const UNLISTED: Action = Action::KillProcess;
 
 /// Twice as many as any architecture needs; a test says when they run out.
 const SLOTS: usize = 1024;

@@ -5,10 +5,11 @@ mod common;
 
 use common::{NAMES, TARGET, any_profile, any_rule, any_value};
 use proptest::prelude::*;
+use stockade_abi::syscalls::Syscall;
 use stockade_abi::{Architecture, syscalls};
 use stockade_seccomp::{
-    Action, Call, Comparison, Profile, Rules, check, compare, compare_with_rules, compile,
-    evaluate, interpret, resolve,
+    Action, Call, Comparison, Profile, Rules, Through, check, compare, compare_with_rules, compile,
+    evaluate, explain, explain_number, interpret, resolve,
 };
 
 /// What a contradictory profile leaves: nothing.
@@ -52,6 +53,43 @@ proptest! {
         for call in calls {
             let said = Action::from_return_value(interpret(&program, &call).unwrap());
             prop_assert_eq!(said, evaluate(&rules, &call), "{}", call);
+        }
+    }
+
+    /// An explanation is worked out apart from the rules, and says the same.
+    #[test]
+    fn explanations_agree_with_the_rules(
+        profile in any_profile(12, 3),
+        calls in prop::collection::vec(any_call(), 32),
+    ) {
+        let Some(rules) = rules(&profile) else { return Ok(()) };
+        for call in calls {
+            let known = call.arguments.map(Some);
+            let architecture = call.architecture().expect("one that is known");
+            let name = syscalls::name(architecture, call.number).and_then(Syscall::named);
+            let mut explained = Vec::new();
+            if let Some(syscall) = name {
+                explained.extend(explain(&profile, &TARGET, syscall).unwrap());
+            }
+            if architecture != Architecture::X86 {
+                explained.extend(explain_number(&profile, &TARGET, call.number));
+            }
+            for one in explained {
+                let mut call = Call { number: one.number, ..call };
+                call.audit_architecture = one.architecture.audit_number();
+                let known = match one.through {
+                    Some(Through { inner, .. }) => {
+                        call.arguments[0] = inner.into();
+                        call.arguments.map(Some)
+                    }
+                    None => known,
+                };
+                let given = one.given(&known);
+                prop_assert_eq!(given.verdict(), Some(evaluate(&rules, &call)), "{}", call);
+                // What is known of some arguments leaves the rest of the decision as it was.
+                let some = [known[0], None, known[2], None, known[4], None];
+                prop_assert_eq!(one.given(&some).given(&known), given);
+            }
         }
     }
 
