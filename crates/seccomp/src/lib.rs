@@ -30,6 +30,7 @@ mod evaluate;
 mod explain;
 mod interpret;
 mod json;
+mod listing;
 mod meaning;
 mod multiplex;
 mod order;
@@ -54,6 +55,7 @@ pub use explain::{
     explain_number, opened_with, openers,
 };
 pub use interpret::{BadProgram, check, interpret, steps};
+pub use listing::listing;
 pub use pattern::{Change, Pattern, PatternError};
 pub use profile::{
     ArchitectureList, Flag, Listed, Name, Parsed, Place, Profile, ProfileError, ProfileErrorKind,

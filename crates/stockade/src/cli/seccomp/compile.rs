@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
 
 use stockade_abi::bpf::Program;
-use stockade_seccomp::{compile, resolve};
+use stockade_seccomp::{compile, listing, resolve};
 
 use super::{profile, target};
 use crate::answer::{Answer, Failure};
@@ -15,7 +15,7 @@ use crate::ui::Ui;
 /// Compile a profile to the BPF program that the kernel gets
 ///
 /// Writes the program as the kernel takes it: `struct sock_filter`, eight bytes each, in this
-/// machine's byte order.
+/// machine's byte order. With `--dump`, writes it for people.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     #[command(flatten)]
@@ -23,6 +23,10 @@ pub(super) struct Args {
 
     #[command(flatten)]
     target: target::Machine,
+
+    /// Write the program in words: what each instruction does, and which calls it is about
+    #[arg(long)]
+    dump: bool,
 
     /// Write to FILE instead of standard output
     #[arg(short, long, value_name = "FILE")]
@@ -41,13 +45,18 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Answer, Failure> {
         Failure::Said(Answer::WrongQuestion)
     })?;
     let program = compile(&rules).map_err(|why| Failure::new(Answer::No, why))?;
-    let bytes = raw(&program);
     let failed = |error: io::Error| Failure::unanswered(format!("cannot write: {error}"));
+    let bytes = if args.dump {
+        listing(&program).map_err(Failure::unanswered)?.into_bytes()
+    } else {
+        raw(&program)
+    };
     match &args.output {
         Some(path) => File::create(path).and_then(|mut it| it.write_all(&bytes)).map_err(failed)?,
+        None if args.dump => ui.out(&String::from_utf8_lossy(&bytes))?,
         None if io::stdout().is_terminal() => {
             let what = "a program is no text for a terminal";
-            return Err(Failure::question(what).hint("name a file with --output"));
+            return Err(Failure::question(what).hint("name a file with --output, or use --dump"));
         }
         None => io::stdout().lock().write_all(&bytes).map_err(failed)?,
     }
