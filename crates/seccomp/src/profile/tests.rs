@@ -38,7 +38,7 @@ fn the_forms_of_the_wild_are_read() {
             "listenerPath": "/run/a\u0062.sock", "listenerMetadata": "x",
             "syscalls": [
                 {"names": ["read", "write"], "action": "SCMP_ACT_ALLOW", "comment": "", "args": null,
-                 "includes": {}, "excludes": {"caps": ["CAP_BPF"], "arches": ["s390"], "minKernel": "4.8"}},
+                 "includes": {}, "excludes": {"caps": ["CAP_BPF"], "arches": ["s390", "mips3l64n32"], "minKernel": "4.8"}},
                 {"names": ["clone"], "action": "SCMP_ACT_TRACE", "errnoRet": 5,
                  "args": [{"index": 1, "value": 18446744073709551615, "valueTwo": 3, "op": "SCMP_CMP_MASKED_EQ"}]},
                 {"names": ["bpf"], "action": "SCMP_ACT_NOTIFY"}
@@ -60,7 +60,10 @@ fn the_forms_of_the_wild_are_read() {
     assert_eq!(first.includes, Selector::default());
     assert_eq!(first.excludes.min_kernel, Some((4, 8)));
     assert_eq!(first.excludes.capabilities.to_string(), "BPF");
-    assert_eq!(first.excludes.architectures, [Listed::Known(Architecture::S390)]);
+    assert_eq!(
+        first.excludes.architectures,
+        [Listed::Known(Architecture::S390), Listed::Foreign("mips3l64n32")]
+    );
     assert_eq!(second.action, Action::Trace(5));
     let operator = crate::Operator::MaskedEqual { mask: u64::MAX, value: 3 };
     assert_eq!(second.conditions, [Condition { argument: 1, operator }]);

@@ -99,6 +99,8 @@ pub(super) const GO_ARCHITECTURES: &[(&str, Listed)] = &[
     ("loong64", Listed::Foreign("loong64")),
     ("mips", Listed::Foreign("mips")),
     ("mips64", Listed::Foreign("mips64")),
+    // As runc and the default profile of Docker 20.10 spell it.
+    ("mips3l64n32", Listed::Foreign("mips3l64n32")),
     ("mips64n32", Listed::Foreign("mips64n32")),
     ("mipsel", Listed::Foreign("mipsel")),
     ("mipsel64", Listed::Foreign("mipsel64")),
