@@ -73,6 +73,52 @@ impl Operator {
         }
     }
 
+    /// Whether every argument that satisfies it satisfies `other`, as far as that is plain to see.
+    pub(crate) const fn implies(self, other: Self) -> bool {
+        if let Self::MaskedEqual { mask, value } = self {
+            return match other {
+                Self::MaskedEqual { mask: wanted, value: required } => {
+                    wanted & !mask == 0 && (value & mask) & wanted == required & wanted
+                }
+                Self::NotEqual(excluded) => excluded & mask != value & mask,
+                Self::Less(limit) => (value | !mask) < limit,
+                Self::LessOrEqual(limit) => (value | !mask) <= limit,
+                Self::GreaterOrEqual(limit) => value & mask >= limit,
+                Self::Greater(limit) => value & mask > limit,
+                Self::Equal(only) => mask == u64::MAX && value == only,
+            };
+        }
+        match (self.range(), other.range()) {
+            (Some((first, last)), Some((least, most))) => {
+                first > last || (least <= first && last <= most)
+            }
+            (Some((first, last)), None) => {
+                if let Self::NotEqual(excluded) = other {
+                    excluded < first || last < excluded
+                } else {
+                    first == last && other.holds(first)
+                }
+            }
+            (None, _) => match (self, other) {
+                (Self::NotEqual(one), Self::NotEqual(same)) => one == same,
+                _ => false,
+            },
+        }
+    }
+
+    /// The arguments that satisfy it, if they are neighbours. Empty if the first is the larger.
+    const fn range(self) -> Option<(u64, u64)> {
+        match self {
+            Self::Equal(value) => Some((value, value)),
+            Self::Less(0) | Self::Greater(u64::MAX) => Some((1, 0)),
+            Self::Less(limit) => Some((0, limit - 1)),
+            Self::LessOrEqual(limit) => Some((0, limit)),
+            Self::GreaterOrEqual(limit) => Some((limit, u64::MAX)),
+            Self::Greater(limit) => Some((limit + 1, u64::MAX)),
+            Self::NotEqual(_) | Self::MaskedEqual { .. } => None,
+        }
+    }
+
     /// Whether every argument satisfies it because no bit counts.
     pub(crate) const fn is_void(self) -> bool {
         matches!(self, Self::MaskedEqual { mask: 0, .. })
@@ -132,4 +178,42 @@ impl Width {
 
 const fn low(value: u64) -> u64 {
     value & 0xFFFF_FFFF
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Over all small operators: what implies is true, and what is true is mostly seen.
+    #[test]
+    fn one_condition_implies_another_only_if_it_does() {
+        use Operator::*;
+        let values = [0, 1, 2, 5, 6, u64::MAX - 1, u64::MAX];
+        let plain = [NotEqual, Less, LessOrEqual, Equal, GreaterOrEqual, Greater];
+        let masked = |value| [1, 3, 7, u64::MAX].map(|mask| MaskedEqual { mask, value });
+        let all: Vec<Operator> = values
+            .into_iter()
+            .flat_map(|value| plain.map(|it| it(value)).into_iter().chain(masked(value)))
+            .collect();
+        let arguments = || (0..32).chain(u64::MAX - 32..=u64::MAX);
+        for one in &all {
+            for other in &all {
+                let holds = arguments().all(|it| !one.holds(it) || other.holds(it));
+                assert!(holds || !one.implies(*other), "{one:?} {other:?}");
+            }
+            assert!(one.implies(*one), "{one:?}");
+        }
+        for (one, other) in [
+            (Equal(5), Less(6)),
+            (Equal(5), MaskedEqual { mask: 4, value: 4 }),
+            (Less(5), NotEqual(5)),
+            (Greater(5), GreaterOrEqual(5)),
+            (Less(0), Equal(9)),
+            (MaskedEqual { mask: 7, value: 5 }, MaskedEqual { mask: 4, value: 4 }),
+            (MaskedEqual { mask: !3, value: 4 }, Less(8)),
+        ] {
+            assert!(one.implies(other), "{one:?} {other:?}");
+            assert!(!other.implies(one), "{other:?} {one:?}");
+        }
+    }
 }

@@ -30,6 +30,7 @@ mod evaluate;
 mod explain;
 mod interpret;
 mod json;
+mod lint;
 mod listing;
 mod meaning;
 mod multiplex;
@@ -55,11 +56,12 @@ pub use explain::{
     explain_number, opened_with, openers,
 };
 pub use interpret::{BadProgram, check, interpret, steps};
+pub use lint::{Finding, LINTS, Lint, MALFORMED, Severity, lint, mistakes};
 pub use listing::listing;
 pub use pattern::{Change, Pattern, PatternError};
 pub use profile::{
     ArchitectureList, Flag, Listed, Name, Parsed, Place, Profile, ProfileError, ProfileErrorKind,
-    ProfileRule, ProfileWarning, Selector,
+    ProfileRule, ProfileWarning, Selector, nearest_syscall,
 };
 pub use resolve::{ResolveError, Target, resolve};
 pub use rules::{ArchitectureRules, Rule, Rules, SyscallRules};

@@ -75,6 +75,11 @@ impl Profile {
     }
 }
 
+/// The system call whose name differs from `word` in few letters, if there is one.
+pub fn nearest_syscall(word: &str) -> Option<&'static str> {
+    error::nearest(word, Syscall::all().map(Syscall::name))
+}
+
 /// The architectures that a profile is about.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum ArchitectureList {

@@ -175,11 +175,15 @@ impl<'a> Survey<'a> {
             first: self.profile.rules[from[it.first]].place,
             second: self.profile.rules[from[it.second]].place,
         })?;
-        for (index, rule) in rules.iter().enumerate() {
-            let earlier = (0..index).find(|it| rule.conditions.starts_with(&rules[*it].conditions));
-            if let Some(earlier) = earlier.filter(|_| !sequence.contains(&index)) {
-                silent.push(Silent { rule: from[index], why: Why::Within(from[earlier]) });
-            }
+        let mut is_dead = vec![true; rules.len()];
+        for index in &sequence {
+            is_dead[*index] = false;
+        }
+        for index in (0..rules.len()).filter(|it| is_dead[*it]) {
+            let conditions = &rules[index].conditions;
+            let earlier = (0..index).find(|it| conditions.starts_with(&rules[*it].conditions));
+            let earlier = earlier.map_or(from[index], |it| from[it]);
+            silent.push(Silent { rule: from[index], why: Why::Within(earlier) });
         }
         let clause = |index: usize| {
             let Rule { conditions, action } = rules[index].clone();

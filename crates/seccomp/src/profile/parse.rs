@@ -6,11 +6,10 @@
 use stockade_abi::syscalls::Syscall;
 use stockade_abi::{Capability, CapabilitySet};
 
-use super::error::nearest;
 use super::words::{self, OperatorWord};
 use super::{
     ArchitectureList, Listed, Name, Parsed, Place, Profile, ProfileError,
-    ProfileErrorKind as Wrong, ProfileRule, ProfileWarning, Selector,
+    ProfileErrorKind as Wrong, ProfileRule, ProfileWarning, Selector, nearest_syscall,
 };
 use crate::action::Action;
 use crate::condition::{Condition, Operator};
@@ -348,7 +347,7 @@ impl Parser<'_> {
             let tightens = rules
                 .get(rule)
                 .is_none_or(|it| it.action.permissiveness() < default.permissiveness());
-            let nearest = nearest(&name, Syscall::all().map(Syscall::name));
+            let nearest = nearest_syscall(&name);
             let found = (place, path, Wrong::UnknownSyscall { name, nearest });
             if tightens { self.wrong.push(found) } else { self.odd.push(found) }
         }
