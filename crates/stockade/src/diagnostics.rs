@@ -24,6 +24,8 @@ pub(crate) struct Diagnostic {
     pub(crate) place: Option<Place>,
     /// What the drawing says below the place.
     pub(crate) label: Option<String>,
+    /// Why it matters, where that is not plain.
+    pub(crate) why: Option<String>,
     /// What to do about it, if we know.
     pub(crate) hint: Option<String>,
 }
@@ -31,6 +33,8 @@ pub(crate) struct Diagnostic {
 /// How bad something is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum Weight {
+    /// A fact worth knowing.
+    Note,
     /// It stops nothing.
     Warning,
     /// The pod does not run.
@@ -46,6 +50,7 @@ impl Diagnostic {
             what: what.to_string(),
             label: label(&place),
             place: Some(place),
+            why: None,
             hint: None,
         }
     }
@@ -63,6 +68,7 @@ impl From<&ManifestError> for Diagnostic {
             what: mistake.to_string(),
             place: Some(mistake.place.clone()),
             label: None,
+            why: None,
             hint: mistake.hint(),
         }
     }
@@ -86,7 +92,15 @@ impl From<&Warning> for Diagnostic {
             }
             (origin, _) => format!("{origin}: {}", warning.what),
         };
-        Self { weight: Weight::Warning, reason: None, what, place, label: None, hint: None }
+        Self {
+            weight: Weight::Warning,
+            reason: None,
+            what,
+            place,
+            label: None,
+            why: None,
+            hint: None,
+        }
     }
 }
 
@@ -119,6 +133,7 @@ impl Texts {
 
     fn draw_with(&self, diagnostic: &Diagnostic, renderer: Renderer) -> String {
         let level = match diagnostic.weight {
+            Weight::Note => Level::NOTE,
             Weight::Warning => Level::WARNING,
             Weight::Error => Level::ERROR,
         };
@@ -127,6 +142,7 @@ impl Texts {
             Some(reason) => format!("{reason}: {what}"),
             None => what.into_owned(),
         };
+        let why = diagnostic.why.as_deref().map(|it| plain(it).into_owned());
         let hint = diagnostic.hint.as_deref().map(|it| plain(it).into_owned());
         let label = diagnostic.label.as_deref().map(|it| plain(it).into_owned());
         let file = diagnostic.place.as_ref().map(|it| plain(&it.file).into_owned());
@@ -154,6 +170,9 @@ impl Texts {
                     group = group.element(Level::NOTE.message(shown));
                 }
             }
+        }
+        if let Some(why) = &why {
+            group = group.element(Level::NOTE.message(why.as_str()));
         }
         if let Some(hint) = &hint {
             group = group.element(Level::HELP.message(hint.as_str()));

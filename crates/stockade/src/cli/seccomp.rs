@@ -4,9 +4,11 @@
 //! (`stockade-seccomp`); here it is read ([`profile`]), asked about a machine ([`target`]) and shown.
 
 mod changed;
+mod check;
 mod compile;
 mod diff;
 mod differences;
+mod explain;
 mod fmt;
 mod intersect;
 mod overlay;
@@ -29,6 +31,7 @@ pub(crate) struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    Check(check::Args),
     Compile(compile::Args),
     Diff(diff::Args),
     Fmt(fmt::Args),
@@ -36,10 +39,12 @@ enum Command {
     Overlay(overlay::Args),
     Subset(subset::Args),
     Union(union::Args),
+    Explain(explain::Args),
 }
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Answer, Failure> {
     match &args.command {
+        Command::Check(args) => check::run(args, ui),
         Command::Compile(args) => compile::run(args, ui),
         Command::Diff(args) => diff::run(args, ui),
         Command::Fmt(args) => fmt::run(args, ui),
@@ -47,5 +52,6 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Answer, Failure> {
         Command::Overlay(args) => overlay::run(args, ui),
         Command::Subset(args) => subset::run(args, ui),
         Command::Union(args) => union::run(args, ui),
+        Command::Explain(args) => explain::run(args, ui),
     }
 }

@@ -46,19 +46,19 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Answer, Failure> {
     })?;
     let program = compile(&rules).map_err(|why| Failure::new(Answer::No, why))?;
     let failed = |error: io::Error| Failure::unanswered(format!("cannot write: {error}"));
-    let bytes = if args.dump {
-        listing(&program).map_err(Failure::unanswered)?.into_bytes()
-    } else {
-        raw(&program)
-    };
-    match &args.output {
-        Some(path) => File::create(path).and_then(|mut it| it.write_all(&bytes)).map_err(failed)?,
-        None if args.dump => ui.out(&String::from_utf8_lossy(&bytes))?,
-        None if io::stdout().is_terminal() => {
-            let what = "a program is no text for a terminal";
-            return Err(Failure::question(what).hint("name a file with --output, or use --dump"));
+    let words = args.dump.then(|| listing(&program)).transpose().map_err(Failure::unanswered)?;
+    let bytes = words.as_ref().map_or_else(|| raw(&program), |it| it.as_bytes().to_vec());
+    match (&args.output, &words) {
+        (Some(path), _) => {
+            File::create(path).and_then(|mut it| it.write_all(&bytes)).map_err(failed)?;
         }
-        None => io::stdout().lock().write_all(&bytes).map_err(failed)?,
+        (None, Some(words)) => ui.out(words)?,
+        (None, None) if io::stdout().is_terminal() => {
+            let what = "a program is no text for a terminal";
+            let hint = "name a file with --output, or use --dump";
+            return Err(Failure::question(what).hint(hint));
+        }
+        (None, None) => io::stdout().lock().write_all(&bytes).map_err(failed)?,
     }
     Ok(Answer::Yes)
 }

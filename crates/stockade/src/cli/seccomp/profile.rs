@@ -74,7 +74,8 @@ impl Source {
     }
 }
 
-fn diagnostic(
+/// The same for a text that may be no profile.
+pub(super) fn diagnostic(
     weight: Weight,
     file: &str,
     text: &str,
@@ -89,7 +90,7 @@ fn diagnostic(
         file: file.into(),
         span: span(text, place),
     };
-    Diagnostic { weight, reason: None, what, place: Some(place), label: None, hint }
+    Diagnostic { weight, reason: None, what, place: Some(place), label: None, why: None, hint }
 }
 
 /// The token at a place: a string, a number, a word, or the bracket that begins something larger.
