@@ -50,7 +50,7 @@ const HOLE: &str = r#"{"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [
 
 const SOUND: &str = r#"{"defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86"],
  "syscalls": [{"action": "SCMP_ACT_ALLOW", "names": ["execve", "exit", "exit_group", "close", "futex",
- "openat", "write", "capset", "chdir", "fchown", "getppid", "prctl", "setgid", "setgroups", "setuid"]}]}"#;
+ "openat", "write", "capset", "chdir", "fchown", "getppid", "prctl", "setgid", "setgroups", "setresgid", "setresuid", "setuid"]}]}"#;
 
 const ON_X86_64: [&str; 4] = ["--arch", "x86_64", "--kernel", "6.12"];
 

@@ -3,11 +3,14 @@
 //! | who | with `no_new_privs` | without |
 //! |---|---|---|
 //! | Stockade | `execve` | `capset`, `execve` |
-//! | runc | the calls of [`LAST`], and `execve` | those of [`EARLY`], too: it loads the filter before it drops privilege |
+//! | crun | `execve` | the calls of [`EARLY`], too |
+//! | runc | those of [`LAST`], and `execve` | the calls of [`EARLY`], too |
+//!
+//! Without `no_new_privs` runc and crun load the filter before they drop privilege.
 //!
 //! Complies: all of them open. Source: `docs/decisions/seccomp-order.md`; runc
-//! `libcontainer/standard_init_linux.go` (`Init`), `init_linux.go` (`finalizeNamespace`);
-//! opencontainers/runc#2097.
+//! `libcontainer/standard_init_linux.go` (`Init`), `init_linux.go` (`finalizeNamespace`),
+//! opencontainers/runc#2097; crun `src/libcrun/container.c` (`container_init`).
 
 use super::{At, Found, Lint, Severity, Subject, list};
 use crate::explain::Openness;
@@ -45,7 +48,7 @@ fn run(subject: &Subject<'_>, out: &mut Vec<Found>) {
         (
             EARLY,
             Severity::Note,
-            "without `no_new_privs` runc loads the filter before it drops privilege; Stockade does not",
+            "without `no_new_privs` runc or crun call them under the filter; Stockade does not",
         ),
     ];
     for (names, severity, why) in groups {
@@ -69,4 +72,14 @@ fn run(subject: &Subject<'_>, out: &mut Vec<Found>) {
 const LAST: &[&str] = &["close", "futex", "openat", "write"];
 
 /// Changing the user and what belongs to that.
-const EARLY: &[&str] = &["chdir", "fchown", "getppid", "prctl", "setgid", "setgroups", "setuid"];
+const EARLY: &[&str] = &[
+    "chdir",
+    "fchown",
+    "getppid",
+    "prctl",
+    "setgid",
+    "setgroups",
+    "setresgid",
+    "setresuid",
+    "setuid",
+];
