@@ -13,6 +13,8 @@
 //!
 //! [`differences`] lists every call on which two sets of rules differ. [`intersect`], [`union`] and
 //! [`overlay`] make new profiles of old ones and prove them.
+//! For the people who write profiles: [`explain`] says which rule decides on a call, [`lint`] what is
+//! probably not meant, and [`listing`] writes a program in words.
 //!
 //! Everything here is a pure function. What this crate does *not* know: Kubernetes, files, and how
 //! a filter is loaded or read back.
