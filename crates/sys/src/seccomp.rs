@@ -1,4 +1,5 @@
-//! Loading of seccomp filters. Knows nothing of profiles; see `stockade-seccomp`.
+//! Loading of seccomp filters, and [`notify`]: supervising what they leave to others. Knows nothing
+//! of profiles; see `stockade-seccomp`.
 
 use std::marker::PhantomData;
 use std::os::fd::{FromRawFd, OwnedFd};
@@ -7,6 +8,8 @@ use rustix::thread::CapabilitySet;
 use stockade_abi::bpf::{Instruction, Program};
 
 use crate::{Calls, Refused};
+
+pub mod notify;
 
 /// Proof that this thread has given up gaining privileges through `execve`.
 ///
@@ -125,7 +128,8 @@ pub fn load(program: &Program, flags: LoadFlags, _: Allowed<'_>) -> Result<(), R
 }
 
 /// As [`load`], and returns the descriptor on which a supervisor is asked about the syscalls that
-/// the program answers with `SECCOMP_RET_USER_NOTIF`. It is close-on-exec.
+/// the program answers with `SECCOMP_RET_USER_NOTIF`: for a [`notify::Listener`]. It is
+/// close-on-exec.
 ///
 /// # Errors
 ///

@@ -172,6 +172,9 @@ pub(crate) enum Taken {
 pub(crate) struct Mask(u64);
 
 impl Mask {
+    /// Every signal that can be blocked.
+    pub(crate) const ALL: Self = Self(u64::MAX);
+
     pub(crate) fn of(signals: &[Signal]) -> Self {
         Self(signals.iter().fold(0, |bits, signal| bits | 1 << (signal.as_raw() - 1)))
     }

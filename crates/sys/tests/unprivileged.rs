@@ -7,6 +7,7 @@
 
 mod harness;
 mod hold;
+mod notify;
 
 use std::io::{Write, pipe};
 use std::net::{TcpListener, TcpStream};
@@ -29,6 +30,7 @@ use stockade_sys::{Pid, Signal, exe, keyring, net, pty, signals};
 fn main() -> ExitCode {
     let mut tests = TESTS.to_vec();
     tests.extend(hold::TESTS);
+    tests.extend(notify::TESTS);
     harness::main(&tests, play)
 }
 
