@@ -9,6 +9,7 @@ mod contender;
 mod measure;
 mod profile;
 mod programs;
+mod seccomp;
 mod start;
 
 /// Runs a benchmark; `args` is what follows `bench`.
@@ -18,6 +19,7 @@ mod start;
 /// What is wrong with the arguments, what is missing, or which command failed.
 pub fn main(args: &[String]) -> Result<(), String> {
     match args.split_first() {
+        Some((name, rest)) if name == "seccomp" => seccomp::main(rest),
         Some((name, rest)) if name == "start" => start::main(rest),
         Some((name, _)) => Err(format!("unknown benchmark `{name}`\n{USAGE}")),
         None => Err(USAGE.to_owned()),
@@ -25,5 +27,7 @@ pub fn main(args: &[String]) -> Result<(), String> {
 }
 
 const USAGE: &str = "\
-usage: cargo xtask bench start [--stockade PATH] [--rounds N]
-  start   one container from a bundle: run, and create, start, delete; and a pod";
+usage: cargo xtask bench seccomp [--profile PATH]... [--rounds N]
+       cargo xtask bench start [--stockade PATH] [--rounds N]
+  seccomp  filters: compiled, installed and run, beside libseccomp's
+  start    one container from a bundle: run, and create, start, delete; and a pod";

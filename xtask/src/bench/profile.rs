@@ -49,7 +49,8 @@ pub(super) fn header() -> Result<String, String> {
     Ok(format!("static struct sock_filter FILTER[] = {{\n{}\n}};\n", lines.join("\n")))
 }
 
-fn target() -> Target {
+/// The machine and the container.
+pub(super) fn target() -> Target {
     let capabilities: CapabilitySet = CAPABILITIES.into_iter().collect();
     Target { architecture: Architecture::X86_64, capabilities, kernel: KERNEL }
 }

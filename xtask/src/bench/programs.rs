@@ -43,12 +43,19 @@ fn compile(source: &str, to: &Path, more: &[&str]) -> Result<(), String> {
     })
 }
 
-fn compile_with(compiler: &str, source: &str, to: &Path, more: &[&str]) -> Result<(), String> {
+/// Compiles one with `compiler`, statically.
+pub(super) fn compile_with(
+    compiler: &str,
+    source: &str,
+    to: &Path,
+    more: &[&str],
+) -> Result<(), String> {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("bench").join(source);
     let output = Command::new(compiler)
         .args(["-static", "-O2", "-Wall", "-Wextra"])
-        .args(more)
         .arg(&source)
+        // After the source, as the linker wants libraries.
+        .args(more)
         .arg("-o")
         .arg(to)
         .output()

@@ -202,7 +202,7 @@ impl Options {
     }
 }
 
-fn kernel() -> String {
+pub(super) fn kernel() -> String {
     let output = Command::new("uname").arg("-srm").output();
     output
         .map_or_else(|_| String::new(), |it| String::from_utf8_lossy(&it.stdout).trim().to_owned())
