@@ -5,7 +5,7 @@ use stockade_abi::facts::{DeviceRule, MountAccess, NoNewPrivs};
 use stockade_abi::{CapabilitySets, IdMap, NamespaceSet};
 
 use crate::limits::Limits;
-use crate::plan::{DeviceNode, LogDenied, Propagation, RootSource, Speculation};
+use crate::plan::{DeviceNode, LogDenied, Propagation, RootSource, SeccompListener, Speculation};
 use crate::workload::Workload;
 use crate::{Origin, Sourced};
 
@@ -115,6 +115,8 @@ pub struct SeccompFilter {
     pub log: LogDenied,
     /// Whether speculation mitigations are turned on with it.
     pub speculation: Speculation,
+    /// Who answers for the calls that it leaves to a supervisor.
+    pub listener: Option<SeccompListener>,
 }
 
 /// A container's AppArmor profile.

@@ -358,6 +358,31 @@ pub struct SeccompLoad {
     pub log: LogDenied,
     /// Leave speculation mitigations as they are (`SECCOMP_FILTER_FLAG_SPEC_ALLOW`).
     pub speculation: Speculation,
+    /// Who answers for the calls that the filter leaves to a supervisor.
+    pub listener: Option<SeccompListener>,
+}
+
+/// Who gets the listener of a filter.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SeccompListener {
+    /// The profile that asks for it.
+    pub profile: String,
+    /// The agent's socket, an absolute path of the host's.
+    pub path: String,
+    /// What the profile has the agent told.
+    pub metadata: Option<String>,
+    /// What ends a call before its answer.
+    pub interruption: Interruption,
+}
+
+/// What ends a call that waits for a supervisor's answer.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Interruption {
+    /// Every signal that the caller handles, and then it asks anew.
+    AnySignal,
+    /// A fatal signal alone, once the supervisor was asked
+    /// (`SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV`).
+    Fatal,
 }
 
 /// Whether the kernel logs what a filter does not allow.

@@ -62,6 +62,12 @@ fn profiles() -> BTreeMap<String, Result<ProfileFile, String>> {
                 "syscalls": [{{"names": [{names}], "action": "SCMP_ACT_ERRNO"}}]}}"#
         )
     };
+    let asking = |name: &str| {
+        format!(
+            r#"{{"defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "/run/agent",
+                "syscalls": [{{"names": ["{name}"], "action": "SCMP_ACT_NOTIFY"}}]}}"#
+        )
+    };
     BTreeMap::from([
         file(
             "chmod",
@@ -76,6 +82,10 @@ fn profiles() -> BTreeMap<String, Result<ProfileFile, String>> {
             r#"{"defaultAction": "SCMP_ACT_ALLOW",
             "syscalls": [{"names": ["chmod"], "action": "SCMP_ACT_NOTIFY"}]}"#,
         ),
+        file("asks-mkdir", &asking("mkdir")),
+        file("asks-capset", &asking("capset")),
+        file("asks-execve", &asking("execve")),
+        file("asks-sendmsg", &asking("sendmsg")),
         file("bad", r#"{"defaultAction": "SCMP_ACT_BOGUS"}"#),
         ("unreadable".to_owned(), Err("permission denied".to_owned())),
     ])

@@ -32,7 +32,7 @@ pub use store::Store;
 use crate::apply::Created;
 use crate::cgroup::{self, CgroupPath};
 use crate::fault::StepFailed;
-use crate::site::{Gate, Join, Site, Streams, Tie, remove_scratch};
+use crate::site::{Gate, Join, Known, Life, Site, Streams, Tie, remove_scratch};
 use crate::started::{Held, NotStarted, give_word, give_word_and_hold};
 
 /// What [`create`] makes.
@@ -183,9 +183,16 @@ fn make(
     tie: Tie,
 ) -> Result<Created, BundleError> {
     let Making { id, bundle, config, annotations, plan, cgroup, join, streams } = making;
+    let known = Known {
+        id: id.as_str().to_owned(),
+        bundle: bundle.clone(),
+        annotations: annotations.clone(),
+        life: Life::Made,
+    };
     let intent = Record::intent(&id, bundle, annotations, cgroup.as_str());
     let claim = store.claim(&id, &intent, config)?;
     let site = Site {
+        known,
         cgroups,
         cgroup,
         scratch: claim.scratch(),

@@ -179,7 +179,13 @@ impl Hands<'_> {
             Action::SetCapabilities(sets) => capabilities::set(sets, &mut self.ambient),
             Action::CloseDescriptors { preserved } => descriptors::close_at_exec(*preserved),
             Action::AwaitStart => self.await_start(),
-            Action::LoadSeccomp(what) => seccomp::load_filter(what, self.no_new_privs.as_ref()),
+            Action::LoadSeccomp(what) => seccomp::load_filter(
+                what,
+                self.no_new_privs.as_ref(),
+                self.ready.agent.as_ref(),
+                &self.site.known,
+                &self.ready.proc,
+            ),
             Action::Exec { .. } => {
                 let program = self.ready.exec.as_ref();
                 let program = program.ok_or_else(|| Fault::told("there is no program"))?;

@@ -1,6 +1,6 @@
 //! Actions in words, for errors.
 
-use stockade_confine::plan::{Action, RootSource, SecurityModule, Terminal};
+use stockade_confine::plan::{Action, RootSource, SeccompListener, SecurityModule, Terminal};
 use stockade_confine::workload::{Mount, MountSource, PodFile};
 
 /// What an action does, as an order that fits after "step 3 of 20,".
@@ -44,7 +44,12 @@ pub(crate) fn doing(action: &Action) -> String {
         Action::SetCapabilities(_) => "set the capabilities".to_owned(),
         Action::CloseDescriptors { .. } => "mark descriptors close-on-exec".to_owned(),
         Action::AwaitStart => "wait for the start".to_owned(),
-        Action::LoadSeccomp(_) => "load the seccomp filter".to_owned(),
+        Action::LoadSeccomp(load) => match &load.listener {
+            None => "load the seccomp filter".to_owned(),
+            Some(SeccompListener { profile, path, .. }) => {
+                format!("load the seccomp filter of `{profile}`, for the agent at {path}")
+            }
+        },
         Action::Exec { arguments, .. } => {
             format!("run `{}`", arguments.first().map_or("", String::as_str))
         }

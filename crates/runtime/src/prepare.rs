@@ -9,13 +9,14 @@ use rustix::net::{
 };
 use rustix::process::{PidfdFlags, geteuid, getpid, pidfd_open};
 use stockade_abi::{NamespaceKind, NamespaceSet};
-use stockade_confine::plan::{Action, Plan, Propagation};
+use stockade_confine::plan::{Action, Plan, Propagation, SeccompLoad};
 use stockade_sys::{Calls, Refused};
 
 use crate::cgroup::{self, Cgroup};
 use crate::fault::{Done, Fault};
 use crate::proc::{Proc, read_all};
 use crate::site::{Gate, Site};
+use crate::step::agent::Agent;
 use crate::step::exec;
 use crate::step::namespaces::need_a_birth;
 use crate::step::sources::Sources;
@@ -35,6 +36,8 @@ pub(crate) struct Prepared {
     pub(crate) exec: Option<exec::Prepared>,
     /// Where the word to start comes in, if not from us.
     pub(crate) gate: Option<OwnedFd>,
+    /// Who answers for the calls that the filter leaves to a supervisor.
+    pub(crate) agent: Option<Agent>,
     /// The signals that the child inherits as ignored, as a mask.
     pub(crate) ignored_signals: u64,
     /// What the plan says elsewhere and more than one step depends on.
@@ -85,6 +88,7 @@ impl Prepared {
             sources: None,
             exec: None,
             gate: None,
+            agent: None,
             ignored_signals,
             outline,
         };
@@ -98,6 +102,9 @@ impl Prepared {
                 }
                 Action::EnterCgroup if !makes_cgroup => cgroup::open(site.cgroups, &site.cgroup)
                     .map(|cgroup| ready.cgroup = Some(cgroup)),
+                Action::LoadSeccomp(SeccompLoad { listener: Some(listener), .. }) => {
+                    Agent::connect(&listener.path).map(|agent| ready.agent = Some(agent))
+                }
                 Action::AwaitStart => gate(&site.gate).map(|gate| ready.gate = gate),
                 _ => Ok(()),
             };

@@ -6,7 +6,7 @@
 
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags, fstatfs, openat2};
+use rustix::fs::{CWD, Mode, OFlags, PROC_SUPER_MAGIC, ResolveFlags, fstatfs, openat2, readlinkat};
 use stockade_sys::{Calls, Refused};
 
 use crate::fault::{Done, Fault};
@@ -32,6 +32,13 @@ impl Proc {
     pub(crate) fn open_own(&self, file: &str, flags: OFlags) -> Result<OwnedFd, Refused> {
         // `self` is an ordinary link to a number; the magic ones lead out.
         self.open_below(&format!("self/{file}"), flags, ResolveFlags::NO_MAGICLINKS)
+    }
+
+    /// Our number where the host is, whatever PID namespace we are in: this `/proc` is the host's.
+    pub(crate) fn own_pid(&self) -> Done<i32> {
+        let link = readlinkat(&self.0, "self", Vec::new()).call("readlinkat(/proc/self)")?;
+        let number = link.to_str().ok().and_then(|it| it.parse().ok());
+        number.ok_or_else(|| Fault::told("/proc does not show us"))
     }
 
     /// Opens a file of another process.

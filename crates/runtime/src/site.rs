@@ -1,6 +1,7 @@
 //! Where a plan is carried out: everything about a process that is of this machine and this moment
 //! and therefore not in its plan.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -31,6 +32,34 @@ pub struct Site<'a> {
     pub tie: Tie,
     /// How the word to start reaches it.
     pub gate: Gate,
+    /// What others are told about its container.
+    pub known: Known,
+}
+
+/// What is said about a container to whoever answers for its system calls: the state of the OCI
+/// runtime specification, as far as it is known before there is a process.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Known {
+    /// Its name.
+    pub id: String,
+    /// Where its bundle is; for a container of a pod, the pod's directory.
+    pub bundle: PathBuf,
+    /// Annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Where its life has got to.
+    pub life: Life,
+}
+
+/// Where a container's life has got to when a process is made for it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Life {
+    /// The process is its first.
+    Made,
+    /// The process joins it.
+    Joins {
+        /// Its first process, in our PID namespace.
+        first: i32,
+    },
 }
 
 /// Host paths of the files that the runtime keeps for a pod.

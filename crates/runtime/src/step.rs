@@ -3,6 +3,7 @@
 //! Those of the child take the [`Hands`](crate::child::Hands) where they need what an earlier step
 //! made, and nothing otherwise.
 
+pub(crate) mod agent;
 pub(crate) mod capabilities;
 pub(crate) mod cgroup;
 pub(crate) mod cgroup_mount;

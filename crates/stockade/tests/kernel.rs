@@ -9,6 +9,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use support::agent::Agent;
 use support::{Answer, Place};
 
 fn main() -> std::process::ExitCode {
@@ -54,6 +55,7 @@ const TESTS: &[(&str, fn())] = &[
     ),
     ("strict_refuses_a_truncated_sysctl", strict_refuses_a_truncated_sysctl),
     ("the_seccomp_example_denies_chmod_only", the_seccomp_example_denies_chmod_only),
+    ("an_agent_answers_for_pods_and_for_exec", an_agent_answers_for_pods_and_for_exec),
     ("apparmor_without_a_kernel_for_it_is_refused", apparmor_without_a_kernel_for_it_is_refused),
     ("exit_codes_are_the_workloads", exit_codes_are_the_workloads),
     ("several_containers_are_told_apart", several_containers_are_told_apart),
@@ -184,6 +186,66 @@ spec:
     }
     assert_eq!(place.leftovers(), [""; 0]);
 }
+
+fn an_agent_answers_for_pods_and_for_exec() {
+    let place = Place::new();
+    place.import("busybox");
+    let socket = place.path("agent");
+    let profile = format!(
+        r#"{{ "defaultAction": "SCMP_ACT_ALLOW", "listenerPath": "{}",
+        "syscalls": [ {{ "names": ["mkdir", "mkdirat"], "action": "SCMP_ACT_NOTIFY" }} ] }}"#,
+        socket.display()
+    );
+    place.write("profiles/ask.json", &profile);
+    let profiles = place.path("profiles").display().to_string();
+    let root = ["--seccomp-profile-root", &profiles];
+    let pod = place.write("pod.yaml", SUPERVISED).display().to_string();
+
+    let nobody = place.stockade(&[&["run"], &root[..], &[&pod]].concat());
+    assert_eq!((nobody.code, nobody.out.as_str()), (125, ""), "{nobody:?}");
+    assert!(nobody.err.contains("`localhost/ask.json`, for the agent at"), "{nobody:?}");
+
+    let agent = Agent::at(&socket, 2);
+    let created = place.stockade(&[&["create", "-f", &pod], &root[..]].concat());
+    assert_eq!(created.code, 0, "{created:?}");
+    let exec = |name: &str| {
+        place.stockade(&["exec", "asks", "--", "sh", "-c", &format!("mkdir /tmp/{name}; ls /tmp")])
+    };
+    let answer = exec("no");
+    assert!(answer.err.contains("Invalid cross-device link"), "{answer:?}");
+    assert_eq!(answer.out, "first\n", "{answer:?}");
+    assert_eq!(place.stockade(&["delete", "pod", "asks", "--grace-period", "0"]).code, 0);
+
+    let told = agent.end();
+    let [(first, of_first), (second, of_second)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(
+        (&of_first[..], &of_second[..]),
+        (&["/tmp/first".into()][..], &["/tmp/no".into()][..])
+    );
+    assert_eq!(first["state"]["id"], "default/asks/c");
+    assert_eq!(
+        (&first["state"]["status"], &first["pid"]),
+        (&"created".into(), &first["state"]["pid"])
+    );
+    assert_eq!(second["state"]["status"], "running");
+    assert_eq!(second["state"]["pid"], first["pid"]);
+    assert_ne!(second["pid"], first["pid"]);
+    assert_eq!(place.leftovers(), [""; 0]);
+}
+
+const SUPERVISED: &str = r#"
+apiVersion: v1
+kind: Pod
+metadata: { name: asks }
+spec:
+  containers:
+  - name: c
+    image: busybox
+    command: ["sh", "-c", "mkdir /tmp/first; exec sleep 100"]
+    securityContext:
+      allowPrivilegeEscalation: false
+      seccompProfile: { type: Localhost, localhostProfile: ask.json }
+"#;
 
 fn apparmor_without_a_kernel_for_it_is_refused() {
     if Path::new("/sys/kernel/security/apparmor").exists() {

@@ -3,6 +3,7 @@
 //! Needs root, namespaces, cgroups and Debian's busybox-static; what is missing is named, and the
 //! tests are skipped, unless `STOCKADE_NO_SKIP` is set.
 
+mod agent;
 mod support;
 
 use std::fs;
@@ -64,6 +65,11 @@ const TESTS: &[Test] = &[
     ("a_failed_start_leaves_a_stopped_container", no_such_program),
     ("a_pid_file_is_never_written_through_a_link", a_pid_file),
     ("what_is_not_supported_is_refused_by_name", not_supported),
+    ("an_agent_answers_for_what_the_profile_leaves_to_it", agent::answers),
+    ("an_agent_hears_at_the_start_what_was_created", agent::hears_at_the_start),
+    ("calls_fail_when_the_agent_is_gone", agent::is_gone),
+    ("without_an_agent_no_container_is_made", agent::is_missing),
+    ("a_profile_that_leaves_the_start_to_an_agent_is_refused", agent::is_asked_too_early),
 ];
 
 fn a_life(place: &Place) {
@@ -335,7 +341,7 @@ impl Place {
         }
         let bin = place.path("bundle/rootfs/bin");
         fs::copy("/bin/busybox", bin.join("busybox")).expect("busybox");
-        for applet in ["sh", "sleep", "true", "echo", "grep", "touch", "hostname", "id"] {
+        for applet in ["sh", "sleep", "true", "echo", "grep", "touch", "hostname", "id", "mkdir"] {
             symlink("busybox", bin.join(applet)).expect("a link");
         }
         place

@@ -4,14 +4,16 @@
 //! |---|---|
 //! | said | `securityContext.seccompProfile` (container, else pod); annotations of three eras, see [`mod@declared`] |
 //! | meant | [`Seccomp`]: the profile, compiled for the container's capabilities and this kernel |
-//! | done | `seccomp(SECCOMP_SET_MODE_FILTER)`, as late as possible |
+//! | done | `seccomp(SECCOMP_SET_MODE_FILTER)`, as late as possible; the listener of [`mod@listener`] sent to its agent |
 //! | seen | `Seccomp` in `/proc/<pid>/status`, and the filter itself, compared in meaning |
 //!
 //! A filter may be loaded with `no_new_privs` or with `CAP_SYS_ADMIN`. Without the former the child
 //! keeps the latter until the filter is loaded, and gives it up by one `capset(2)` between the
-//! filter and `execve(2)`: a profile that denies those two is refused here, before anything runs.
+//! filter and `execve(2)`: a profile that denies those two, or leaves them to a supervisor, is refused
+//! here, before anything runs.
 
 mod declared;
+mod listener;
 
 use stockade_abi::bpf::Program;
 use stockade_abi::facts::{NoNewPrivs, SeccompFacts, SeccompMode};
@@ -109,13 +111,7 @@ pub(crate) fn compile(
     profile: &engine::Profile,
     target: &Target,
 ) -> Result<SeccompFilter, String> {
-    let notifies = |it: &engine::Action| *it == engine::Action::Notify;
-    if profile.rules.iter().any(|it| notifies(&it.action)) || notifies(&profile.default_action) {
-        return Err(format!(
-            "seccomp profile `{name}` asks for a supervisor (SCMP_ACT_NOTIFY), which this build \
-             does not offer"
-        ));
-    }
+    let listener = listener::of(name, profile)?;
     let rules = engine::resolve(profile, target).map_err(|errors| {
         let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
         format!("seccomp profile `{name}`: {}", all.join("; "))
@@ -128,6 +124,7 @@ pub(crate) fn compile(
         program,
         log: if has(Flag::Log) { LogDenied::Always } else { LogDenied::AsConfigured },
         speculation: if has(Flag::SpecAllow) { Speculation::Allow } else { Speculation::Mitigate },
+        listener,
     })
 }
 
@@ -145,17 +142,20 @@ pub(crate) fn plan(
     needs: FilterNeeds,
 ) -> Result<Option<Step>, Box<Refusal>> {
     let Seccomp::Filter(filter) = &seccomp.value else { return Ok(None) };
-    let (stage, calls): (_, &[&str]) = match needs {
+    let (stage, last): (_, &[&str]) = match needs {
         FilterNeeds::SysAdmin => (Stage::SeccompPrivileged, &["capset", "execve"]),
         FilterNeeds::Nothing => (Stage::SeccompLast, &["execve"]),
     };
-    if let Some(call) = first_denied(&filter.program, calls, Architecture::NATIVE) {
+    let hand_over: &[&str] = if filter.listener.is_some() { &["sendmsg"] } else { &[] };
+    let calls = [hand_over, last].concat();
+    if let Some(call) = first_denied(&filter.program, &calls, Architecture::NATIVE) {
         return Err(Box::new(blocks_start(seccomp, filter, call)));
     }
     let load = SeccompLoad {
         program: filter.program.clone(),
         log: filter.log,
         speculation: filter.speculation,
+        listener: filter.listener.clone(),
     };
     Ok(Some(Step::new(stage, Action::LoadSeccomp(load), seccomp.origin.clone())))
 }
@@ -182,6 +182,9 @@ fn blocks_start(seccomp: &Sourced<Seccomp>, filter: &SeccompFilter, call: &str) 
             "capset" => "allow `capset`, or set `allowPrivilegeEscalation: false`: the filter is \
                          then loaded after the capabilities are set"
                 .to_owned(),
+            "sendmsg" => {
+                "allow `sendmsg`, by which the filter's listener reaches its agent".to_owned()
+            }
             _ => format!("allow `{call}`"),
         }),
     }

@@ -199,6 +199,7 @@ fn what_the_host_cannot_do_is_refused_with_its_field() {
 fn a_profile_that_blocks_the_start_is_refused() {
     let capset = "does not allow `capset`, without which no container can start";
     let execve = "does not allow `execve`, without which no container can start";
+    let sendmsg = "does not allow `sendmsg`, without which no container can start";
     for (profile, more, expected) in [
         ("no-capset", "", Some(capset)),
         ("no-capset", "allowPrivilegeEscalation: false", None),
@@ -206,6 +207,11 @@ fn a_profile_that_blocks_the_start_is_refused() {
         ("no-exec", "", Some(execve)),
         ("no-exec", "allowPrivilegeEscalation: false", Some(execve)),
         ("no-prctl", "", None),
+        ("asks-mkdir", "", None),
+        ("asks-capset", "", Some(capset)),
+        ("asks-capset", "allowPrivilegeEscalation: false", None),
+        ("asks-execve", "allowPrivilegeEscalation: false", Some(execve)),
+        ("asks-sendmsg", "allowPrivilegeEscalation: false", Some(sendmsg)),
         ("chmod", "", None),
     ] {
         let context =

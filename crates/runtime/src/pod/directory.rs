@@ -14,6 +14,7 @@
 //! Files are replaced by rename, so that a reader sees the old or the new one and a crash leaves no
 //! half. Names come from manifests and were checked to be DNS labels; they are checked again here.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
@@ -27,6 +28,7 @@ use serde::de::DeserializeOwned;
 use super::kept::Made;
 use crate::cgroup::CgroupPath;
 use crate::remove::remove_tree;
+use crate::site::{Known, Life};
 
 /// A pod by namespace and name.
 #[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -129,6 +131,17 @@ pub struct PodDirectory {
 }
 
 impl PodDirectory {
+    /// What is said about one of the pod's containers to others.
+    pub fn known(&self, container: &str, life: Life) -> Known {
+        let PodId { namespace, name } = &self.id;
+        Known {
+            id: format!("{namespace}/{name}/{container}"),
+            bundle: self.path.clone(),
+            annotations: BTreeMap::new(),
+            life,
+        }
+    }
+
     /// Whose it is.
     pub const fn id(&self) -> &PodId {
         &self.id

@@ -10,6 +10,7 @@
 //! | `SIGTERM`, `SIGINT` | containers are asked to end and killed after their grace period |
 //! | the same once more, `SIGUSR1`, the watcher's end | containers are killed |
 
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
@@ -30,7 +31,7 @@ use super::relay::Output;
 use super::status::{Exit, Phase, Status};
 use super::tasks::{Ground, Proven, Task};
 use super::to_run::{NotStartedPod, PodToRun};
-use crate::{Gate, Join, Site, Streams, Tie, cgroup, make_namespaces};
+use crate::{Gate, Join, Known, Life, Site, Streams, Tie, cgroup, make_namespaces};
 
 /// Whoever is told what happens.
 pub trait Watcher {
@@ -160,6 +161,12 @@ fn pod_site<'a>(pod: &PodToRun, host: &'a Host) -> Site<'a> {
         streams: Streams::Inherited,
         tie: Tie::DiesWithUs,
         gate: Gate::Held,
+        known: Known {
+            id: "pod".to_owned(),
+            bundle: pod.scratch.clone(),
+            annotations: BTreeMap::new(),
+            life: Life::Made,
+        },
     }
 }
 

@@ -22,8 +22,8 @@ use super::to_run::{ContainerToRun, Demand, NotStartedPod, PodToRun};
 use super::{PodDirectory, clock};
 use crate::cgroup::{self, CgroupPath};
 use crate::{
-    Created, Gate, Held, Hold, Join, PodFiles, PodNamespaces, Running, Site, Started, Streams, Tie,
-    create,
+    Created, Gate, Held, Hold, Join, Life, PodFiles, PodNamespaces, Running, Site, Started,
+    Streams, Tie, create,
 };
 
 /// Where a pod's containers are made.
@@ -126,6 +126,7 @@ impl<'a> Task<'a> {
             streams: self.streams(ground.output)?,
             tie: Tie::DiesWithUs,
             gate: Gate::Held,
+            known: ground.directory.known(name, Life::Made),
         };
         create(&self.to_run.plan, &site).map_err(|failed| Trouble::Step(Box::new(failed)))
     }

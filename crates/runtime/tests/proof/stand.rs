@@ -21,8 +21,8 @@ use stockade_confine::{
 };
 use stockade_runtime::cgroup::{self, CgroupPath};
 use stockade_runtime::{
-    Gate, Held, Hold, Join, PodFiles, PodNamespaces, Site, Started, Streams, Tie, create,
-    make_namespaces,
+    Gate, Held, Hold, Join, Known, Life, PodFiles, PodNamespaces, Site, Started, Streams, Tie,
+    create, make_namespaces,
 };
 
 /// A machine with one image, and a pod that was declared for it.
@@ -142,6 +142,12 @@ impl Stand {
             streams: Streams::Inherited,
             tie: Tie::DiesWithUs,
             gate: Gate::Held,
+            known: Known {
+                id: "test".to_owned(),
+                bundle: self.directory.path().to_owned(),
+                annotations: BTreeMap::new(),
+                life: Life::Made,
+            },
         }
     }
 

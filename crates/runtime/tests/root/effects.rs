@@ -329,6 +329,7 @@ fn load() -> Action {
         program: deny_uname(),
         log: LogDenied::AsConfigured,
         speculation: Speculation::Allow,
+        listener: None,
     })
 }
 

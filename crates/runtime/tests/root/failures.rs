@@ -168,7 +168,7 @@ fn failing_starts() {
         let program = Program::new(vec![Instruction { code: 0xffff, jt: 0, jf: 0, k: 0 }]);
         let program = program.unwrap();
         let (log, speculation) = (LogDenied::AsConfigured, Speculation::Mitigate);
-        Action::LoadSeccomp(SeccompLoad { program, log, speculation })
+        Action::LoadSeccomp(SeccompLoad { program, log, speculation, listener: None })
     };
     let rows = [
         ("no program", Stage::Exec, exec(&["nonsense"]), Hold::No, "run `nonsense`: ENOENT"),
@@ -204,6 +204,7 @@ fn a_filter_that_kills() {
             program: kill,
             log: LogDenied::AsConfigured,
             speculation: Speculation::Mitigate,
+            listener: None,
         }),
     );
     let created = create(&draft.plan(), &rig.site()).unwrap();

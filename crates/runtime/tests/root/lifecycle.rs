@@ -47,6 +47,7 @@ fn a_held_process_has_not_run() {
         program: filter.clone(),
         log: LogDenied::AsConfigured,
         speculation: Speculation::Mitigate,
+        listener: None,
     };
     let draft = rig.script("touch /tmp/ran").with(Stage::SeccompLast, Action::LoadSeccomp(load));
     let created = create(&draft.plan(), &rig.site()).unwrap();

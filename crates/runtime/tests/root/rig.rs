@@ -21,7 +21,7 @@ use stockade_confine::plan::{
 use stockade_confine::workload::{Mount, MountFlags, MountSource, Recursion};
 use stockade_runtime::cgroup::{self, CgroupPath};
 use stockade_runtime::{
-    Gate, Hold, Join, Running, Site, Started, StepFailed, Streams, Tie, create,
+    Gate, Hold, Join, Known, Life, Running, Site, Started, StepFailed, Streams, Tie, create,
 };
 
 /// A directory with a root file system, and where things go.
@@ -76,6 +76,12 @@ impl Rig {
             streams: Streams::Inherited,
             tie: Tie::DiesWithUs,
             gate: Gate::Held,
+            known: Known {
+                id: "test".to_owned(),
+                bundle: self.directory.path().to_owned(),
+                annotations: BTreeMap::new(),
+                life: Life::Made,
+            },
         }
     }
 

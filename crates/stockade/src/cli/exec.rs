@@ -11,7 +11,7 @@ use stockade_confine::plan::Terminal as Wanted;
 use stockade_confine::{Container, Sourced, diff, expect, plan_exec, questions};
 use stockade_runtime::pod::{ContainerState, PodDirectory, Vacancy};
 use stockade_runtime::{
-    Gate, Held, Hold, Join, NotStarted, Running, Site, Started, Streams, Tie, create,
+    Gate, Held, Hold, Join, Known, Life, NotStarted, Running, Site, Started, Streams, Tie, create,
 };
 
 use crate::answer::{Answer, Failure};
@@ -73,7 +73,8 @@ fn exec(args: Args, globals: &Globals) -> Result<Answer, Failure> {
     let wanted = if args.tty { Wanted::New } else { Wanted::None };
     container.workload.arguments = Sourced::default(args.command, "the command line");
     container.workload.terminal = wanted;
-    start(&pod, &container, &found.directory, target, args.stdin)
+    let known = found.directory.known(&container.name, Life::Joins { first: pid });
+    start(&pod, &container, &found.directory, known, target, args.stdin)
 }
 
 /// Pins a container's first process. The supervisor is asked after that: while it lives, the number
@@ -95,6 +96,7 @@ fn start(
     pod: &Prepared,
     container: &Container,
     directory: &PodDirectory,
+    known: Known,
     target: OwnedFd,
     pass_stdin: bool,
 ) -> Result<Answer, Failure> {
@@ -114,6 +116,7 @@ fn start(
         streams: streams(pass_stdin)?,
         tie: Tie::DiesWithUs,
         gate: Gate::Held,
+        known,
     };
     let mut created =
         create(&plan, &site).map_err(|failed| Failure::new(Answer::NotStarted, failed))?;

@@ -6,6 +6,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+pub(crate) mod agent;
+
 /// The binary under test.
 pub(crate) const STOCKADE: &str = env!("CARGO_BIN_EXE_stockade");
 
