@@ -284,7 +284,11 @@ impl Home {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let everybody = fs::Permissions::from_mode(0o755);
         fs::set_permissions(directory.path(), everybody).expect("a mode");
-        fs::copy(STOCKADE, directory.path().join("stockade")).expect("a copy");
+        // By another process: what we had open for writing, a test in another thread could have open
+        // still, in the child that it is making, when the copy is to be run (ETXTBSY).
+        let copy = directory.path().join("stockade");
+        let copied = Command::new("cp").arg(STOCKADE).arg(copy).status().expect("cp");
+        assert!(copied.success(), "a copy");
         for name in ["home", "run"] {
             let path = directory.path().join(name);
             fs::create_dir(&path).expect("a directory");
