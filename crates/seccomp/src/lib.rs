@@ -22,6 +22,7 @@
 mod action;
 mod algebra;
 mod answers;
+mod arguments;
 mod call;
 mod compare;
 mod compile;
@@ -46,6 +47,7 @@ mod spot;
 
 pub use action::Action;
 pub use algebra::{AlgebraError, Changed, Remark, intersect, overlay, union};
+pub use arguments::constant;
 pub use call::Call;
 pub use compare::{Comparison, Verdict, Witness, compare, compare_with_rules};
 pub use compile::{CompileError, compile};

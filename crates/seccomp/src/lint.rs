@@ -44,7 +44,6 @@ mod testing;
 mod trace_action;
 mod unknown_syscall;
 mod void_rule;
-mod widths;
 
 /// Every lint, by name.
 ///

@@ -11,12 +11,9 @@ use stockade_abi::{Architecture, Errno};
 use thiserror::Error;
 
 use crate::action::{Action, MAX_ERRNO};
+use crate::arguments::{self, Kind, SYMBOLS};
 use crate::condition::{Condition, Operator, Width};
 use crate::profile::{Listed, Selector};
-
-mod table;
-
-use table::{INTEGERS, Kind, SYMBOLS};
 
 /// A set of calls and what is to be done with them.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -121,44 +118,59 @@ impl Pattern {
             }
             let (condition, kind) = argument(syscall, position.ok_or(PatternError::TooMany)?, one)?;
             has_flags |= kind == Some(Kind::Flag);
-            let is_integer =
-                INTEGERS.iter().any(|it| it.0 == name && it.1.contains(&condition.argument));
-            let width = if is_integer { Width::Bits32 } else { Width::Bits64 };
-            conditions.push((condition, width));
+            conditions.push(condition);
         }
         let action = match word {
             Some(word) => Some(action(word, change)?),
             None if change == Change::Allow => Some(Action::Allow),
             None => None,
         };
-        let pattern = Self {
+        let on = |native, conditions: Vec<Condition>, includes, excludes| Self {
             text: text.to_owned(),
             syscall,
-            conditions,
+            conditions: conditions.into_iter().map(|it| as_seen(native, name, it)).collect(),
             change,
             action,
-            includes: Selector::default(),
-            excludes: Selector::default(),
+            includes,
+            excludes,
         };
-        if name != "clone" || !has_flags {
-            return Ok(vec![pattern]);
+        let any = Selector::default;
+        if name != "clone" || conditions.is_empty() {
+            return Ok(vec![on(Architecture::X86_64, conditions, any(), any())]);
         }
-        let s390 = Selector {
+        // S/390 has the stack first and the flags second.
+        let s390 = || Selector {
             architectures: vec![
                 Listed::Known(Architecture::S390x),
                 Listed::Known(Architecture::S390),
             ],
             ..Selector::default()
         };
-        let mut there = Self { includes: s390.clone(), ..pattern.clone() };
-        for (condition, _) in &mut there.conditions {
+        let mut there = conditions.clone();
+        for condition in there.iter_mut().filter(|_| has_flags) {
             condition.argument = match condition.argument {
                 0 => 1,
                 1 => 0,
                 other => other,
             };
         }
-        Ok(vec![Self { excludes: s390, ..pattern }, there])
+        Ok(vec![
+            on(Architecture::X86_64, conditions, any(), s390()),
+            on(Architecture::S390x, there, s390(), any()),
+        ])
+    }
+}
+
+/// A condition on the bits that the kernel looks at.
+fn as_seen(native: Architecture, syscall: &str, condition: Condition) -> (Condition, Width) {
+    let Condition { argument, operator } = condition;
+    match (arguments::bits(native, syscall, argument), operator) {
+        (Some(16), Operator::Equal(value)) if value <= u16::MAX.into() => {
+            let operator = Operator::MaskedEqual { mask: u16::MAX.into(), value };
+            (Condition { argument, operator }, Width::Bits32)
+        }
+        (Some(_), _) => (condition, Width::Bits32),
+        (None, _) => (condition, Width::Bits64),
     }
 }
 
@@ -201,6 +213,7 @@ fn argument(
     }
     let operator = match kind {
         Kind::Value => Operator::Equal(*value),
+        Kind::Field(mask) => Operator::MaskedEqual { mask: *mask, value: *value },
         Kind::Flag => Operator::MaskedEqual { mask: *value, value: *value },
     };
     Ok((Condition { argument, operator }, Some(*kind)))

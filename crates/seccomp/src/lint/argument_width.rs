@@ -9,14 +9,15 @@
 //! - a rule that allows matches a value of which the low bits would not (`!=`, `>`, `>=`, or a
 //!   constant with high bits): a warning, since default profiles of other runtimes do so.
 //!
-//! Reads [`super::widths`]. Complies: `SCMP_CMP_MASKED_EQ` with a mask of the bits that the kernel
+//! Reads [`crate::arguments`]. Complies: `SCMP_CMP_MASKED_EQ` with a mask of the bits that the kernel
 //! looks at; any condition on a 32-bit architecture.
 //!
 //! Source: CVE-2019-10063 (flatpak), CVE-2019-7303 (snapd).
 
 use stockade_abi::syscalls::Syscall;
 
-use super::{At, Found, Lint, Severity, Subject, widths};
+use super::{At, Found, Lint, Severity, Subject};
+use crate::arguments;
 use crate::condition::{Condition, Operator, Width};
 use crate::explain::{By, Openness};
 use crate::spot::Spot;
@@ -76,7 +77,7 @@ fn run(subject: &Subject<'_>, out: &mut Vec<Found>) {
         for clause in &decision.clauses {
             let By::Rule(rule) = clause.by else { continue };
             for condition in &clause.conditions {
-                let bits = widths::bits(subject.native(), name, condition.argument);
+                let bits = arguments::bits(subject.native(), name, condition.argument);
                 let found = bits
                     .and_then(|bits| judge(name, condition, bits, clause.action.lets_through()));
                 let all = &subject.profile().rules[rule].conditions;

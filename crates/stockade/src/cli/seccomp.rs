@@ -17,7 +17,7 @@ mod subset;
 mod target;
 mod union;
 
-use clap::Subcommand;
+use clap::{Subcommand, ValueEnum};
 
 use crate::answer::{Answer, Failure};
 use crate::ui::Ui;
@@ -34,12 +34,22 @@ enum Command {
     Check(check::Args),
     Compile(compile::Args),
     Diff(diff::Args),
+    Explain(explain::Args),
     Fmt(fmt::Args),
     Intersect(intersect::Args),
     Overlay(overlay::Args),
     Subset(subset::Args),
     Union(union::Args),
-    Explain(explain::Args),
+}
+
+/// How an answer is shown.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, ValueEnum)]
+enum Format {
+    /// For people.
+    #[default]
+    Text,
+    /// As JSON, versioned.
+    Json,
 }
 
 pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Answer, Failure> {
@@ -47,11 +57,11 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Answer, Failure> {
         Command::Check(args) => check::run(args, ui),
         Command::Compile(args) => compile::run(args, ui),
         Command::Diff(args) => diff::run(args, ui),
+        Command::Explain(args) => explain::run(args, ui),
         Command::Fmt(args) => fmt::run(args, ui),
         Command::Intersect(args) => intersect::run(args, ui),
         Command::Overlay(args) => overlay::run(args, ui),
         Command::Subset(args) => subset::run(args, ui),
         Command::Union(args) => union::run(args, ui),
-        Command::Explain(args) => explain::run(args, ui),
     }
 }

@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
 use stockade_seccomp::{
     Finding, MALFORMED, Parsed, Profile, Severity, Target, default_profile, lint, mistakes,
 };
 
-use super::{profile, target};
+use super::{Format, profile, target};
 use crate::answer::{Answer, Failure};
 use crate::diagnostics::{Texts, Weight};
 use crate::inputs;
@@ -36,15 +35,6 @@ pub(super) struct Args {
     /// How to show what was found
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Format {
-    /// Beside the lines of the profile
-    #[default]
-    Text,
-    /// As JSON
-    Json,
 }
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Answer, Failure> {

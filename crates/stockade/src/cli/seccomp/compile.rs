@@ -5,11 +5,10 @@ use std::io::{self, IsTerminal as _, Write};
 use std::path::PathBuf;
 
 use stockade_abi::bpf::Program;
-use stockade_seccomp::{compile, listing, resolve};
+use stockade_seccomp::{compile, listing};
 
 use super::{profile, target};
 use crate::answer::{Answer, Failure};
-use crate::diagnostics::Weight;
 use crate::ui::Ui;
 
 /// Compile a profile to the BPF program that the kernel gets
@@ -36,14 +35,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Answer, Failure> {
     let target = args.target.target()?;
     let source = profile::read(&args.file.profile, ui)?;
-    let rules = resolve(&source.profile, &target).map_err(|contradictions| {
-        let all: Vec<_> = contradictions
-            .iter()
-            .map(|it| source.diagnostic(Weight::Error, it.second, "", it, None))
-            .collect();
-        source.texts().tell(&all, ui);
-        Failure::Said(Answer::WrongQuestion)
-    })?;
+    let rules = source.rules(&target, ui)?;
     let program = compile(&rules).map_err(|why| Failure::new(Answer::No, why))?;
     let failed = |error: io::Error| Failure::unanswered(format!("cannot write: {error}"));
     let words = args.dump.then(|| listing(&program)).transpose().map_err(Failure::unanswered)?;

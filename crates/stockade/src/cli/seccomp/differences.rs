@@ -7,43 +7,23 @@ use std::fmt::Write as _;
 use serde::Serialize;
 use stockade_abi::{Architecture, syscalls};
 use stockade_seccomp::{
-    Action, Condition, Difference, Differences, Extent, Name, Rules, Target, Verdict, differences,
-    resolve,
+    Action, Condition, Difference, Differences, Extent, Name, Target, Verdict, differences,
 };
 
+use super::Format;
 use super::profile::Source;
 use crate::answer::{Answer, Failure};
-use crate::diagnostics::Weight;
 use crate::ui::{Ui, plain};
-
-/// How to print differences.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, clap::ValueEnum)]
-pub(super) enum Output {
-    /// JSON.
-    Json,
-}
-
-/// What a profile means on the machine. Its contradictions are drawn beside its lines.
-pub(super) fn resolved(source: &Source, target: &Target, ui: &mut Ui) -> Result<Rules, Failure> {
-    resolve(&source.profile, target).map_err(|contradictions| {
-        let all: Vec<_> = contradictions
-            .iter()
-            .map(|it| source.diagnostic(Weight::Error, it.second, "", it, None))
-            .collect();
-        source.texts().tell(&all, ui);
-        Failure::Said(Answer::WrongQuestion)
-    })
-}
 
 /// Prints the differences that count for `which`, and gives the answer.
 pub(super) fn answer(
     sources: [&Source; 2],
     target: &Target,
     which: fn(Verdict) -> bool,
-    output: Option<Output>,
+    output: Format,
     ui: &mut Ui,
 ) -> Result<Answer, Failure> {
-    let rules = [resolved(sources[0], target, ui)?, resolved(sources[1], target, ui)?];
+    let rules = [sources[0].rules(target, ui)?, sources[1].rules(target, ui)?];
     let Differences { mut found, undecided } = differences(&rules[0], &rules[1]);
     found.retain(|it| which(it.witness.verdict()));
     let answer = match (found.is_empty(), undecided.is_empty()) {
@@ -54,12 +34,12 @@ pub(super) fn answer(
     let undecided: Vec<String> = undecided.iter().map(ToString::to_string).collect();
     let entries = grouped(&found, sources);
     match output {
-        Some(Output::Json) => {
+        Format::Json => {
             let document = Document { version: VERSION, differences: &entries, undecided };
             let text = serde_json::to_string_pretty(&document).map_err(Failure::unanswered)?;
             ui.out(&(text + "\n"))?;
         }
-        None => {
+        Format::Text => {
             let text: String = entries.iter().map(|it| it.text(sources)).collect();
             if !text.is_empty() {
                 ui.out(&text)?;

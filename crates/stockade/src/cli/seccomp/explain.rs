@@ -1,6 +1,5 @@
 //! `stockade seccomp explain`.
 
-use clap::ValueEnum;
 use stockade_abi::syscalls::{self, Syscall};
 use stockade_abi::{Architecture, Capability};
 use stockade_seccomp::{
@@ -8,7 +7,7 @@ use stockade_seccomp::{
     opened_with, openers,
 };
 
-use super::{profile, target};
+use super::{Format, profile, target};
 use crate::answer::{Answer, Failure};
 use crate::diagnostics::Weight;
 use crate::ui::Ui;
@@ -41,15 +40,6 @@ pub(super) struct Args {
     /// How to show it
     #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
     output: Format,
-}
-
-#[derive(Clone, Copy, Debug, Default, ValueEnum)]
-enum Format {
-    /// For people
-    #[default]
-    Text,
-    /// As JSON
-    Json,
 }
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Answer, Failure> {

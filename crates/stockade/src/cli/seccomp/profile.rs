@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use stockade_seccomp::{Place, Profile, ProfileErrorKind, default_profile};
+use stockade_seccomp::{Place, Profile, ProfileErrorKind, Rules, Target, default_profile, resolve};
 use stockade_spec::{FieldPath, Position, Span};
 
 use crate::answer::{Answer, Failure};
@@ -59,6 +59,18 @@ impl Source {
         let mut texts = Texts::default();
         texts.insert(&self.file, &self.text);
         texts
+    }
+
+    /// What the profile means on a machine. Its contradictions are drawn beside its lines.
+    pub(super) fn rules(&self, target: &Target, ui: &mut Ui) -> Result<Rules, Failure> {
+        resolve(&self.profile, target).map_err(|contradictions| {
+            let all: Vec<_> = contradictions
+                .iter()
+                .map(|it| self.diagnostic(Weight::Error, it.second, "", it, None))
+                .collect();
+            self.texts().tell(&all, ui);
+            Failure::Said(Answer::WrongQuestion)
+        })
     }
 
     /// Something to be said about a place of the profile. `path` is the field, empty if none.

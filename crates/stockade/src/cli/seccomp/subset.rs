@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use stockade_seccomp::Verdict;
 
-use super::{differences, profile, target};
+use super::{Format, differences, profile, target};
 use crate::answer::{Answer, Failure};
 use crate::ui::Ui;
 
@@ -24,9 +24,9 @@ pub(super) struct Args {
     #[command(flatten)]
     target: target::Machine,
 
-    /// How to print
-    #[arg(short, long, value_enum, value_name = "FORMAT")]
-    output: Option<differences::Output>,
+    /// How to show what was found
+    #[arg(short, long, value_enum, default_value_t, value_name = "FORMAT")]
+    output: Format,
 }
 
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Answer, Failure> {

@@ -1,9 +1,6 @@
 //! Arguments of system calls as people write them.
-//!
-//! Source: `linux/socket.h`, `linux/sched.h`, `asm-generic/ioctls.h`, `linux/prctl.h`,
-//! `linux/personality.h`, `linux/stat.h`.
 
-use stockade_seccomp::Known;
+use stockade_seccomp::{Known, constant};
 
 /// Reads arguments, the first first. What is not given is any.
 pub(super) fn arguments(words: &[String]) -> Result<Known, String> {
@@ -31,8 +28,8 @@ fn argument(word: &str) -> Result<Option<u64>, String> {
 }
 
 fn value(word: &str) -> Option<u64> {
-    if let Some((_, value)) = NAMES.iter().find(|(name, _)| *name == word) {
-        return Some(*value);
+    if let Some(value) = constant(word) {
+        return Some(value);
     }
     if let Some(hex) = word.strip_prefix("0x") {
         return u64::from_str_radix(hex, 16).ok();
@@ -43,39 +40,6 @@ fn value(word: &str) -> Option<u64> {
     // A negative argument is what the kernel sees of it.
     word.parse().ok().or_else(|| word.parse::<i64>().ok().map(i64::cast_unsigned))
 }
-
-/// Those that profiles decide on.
-const NAMES: &[(&str, u64)] = &[
-    ("AF_UNIX", 1),
-    ("AF_INET", 2),
-    ("AF_INET6", 10),
-    ("AF_NETLINK", 16),
-    ("AF_PACKET", 17),
-    ("AF_ALG", 38),
-    ("AF_NFC", 39),
-    ("AF_VSOCK", 40),
-    ("AF_XDP", 44),
-    ("SOCK_STREAM", 1),
-    ("SOCK_DGRAM", 2),
-    ("SOCK_RAW", 3),
-    ("SOCK_SEQPACKET", 5),
-    ("CLONE_NEWNS", 0x0002_0000),
-    ("CLONE_NEWCGROUP", 0x0200_0000),
-    ("CLONE_NEWUTS", 0x0400_0000),
-    ("CLONE_NEWIPC", 0x0800_0000),
-    ("CLONE_NEWUSER", 0x1000_0000),
-    ("CLONE_NEWPID", 0x2000_0000),
-    ("CLONE_NEWNET", 0x4000_0000),
-    ("TIOCSTI", 0x5412),
-    ("TIOCLINUX", 0x541C),
-    ("PER_LINUX", 0),
-    ("PER_LINUX32", 8),
-    ("ADDR_NO_RANDOMIZE", 0x0004_0000),
-    ("PR_SET_NO_NEW_PRIVS", 38),
-    ("PR_SET_SECCOMP", 22),
-    ("S_ISUID", 0o4000),
-    ("S_ISGID", 0o2000),
-];
 
 #[cfg(test)]
 mod tests {
