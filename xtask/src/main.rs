@@ -5,7 +5,7 @@ use std::process::ExitCode;
 /// As in the product, whose speed the benchmarks measure.
 #[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: stockade_sys::Allocator = stockade_sys::Allocator::new();
 
 fn main() -> ExitCode {
     // Before anything else: in a virtual machine this program is init.

@@ -33,11 +33,9 @@ use std::process::ExitCode;
 
 use cli::oci;
 
-/// musl's own allocator maps and unmaps nearly every page by a system call of its own, which is a
-/// tenth of all calls of a container's start.
 #[cfg(target_env = "musl")]
 #[global_allocator]
-static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
+static ALLOCATOR: stockade_sys::Allocator = stockade_sys::Allocator::new();
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();

@@ -28,6 +28,7 @@
 //! | waiting | `event::{poll, epoll, eventfd}`, `time::timerfd_*` |
 //! | passing descriptors | `net::{sendmsg, recvmsg}` with `SendAncillaryMessage::ScmRights` |
 
+mod allocator;
 pub mod bpf;
 pub mod exe;
 pub mod fs;
@@ -42,6 +43,7 @@ mod refused;
 pub mod seccomp;
 pub mod signals;
 
+pub use allocator::Allocator;
 pub use peer::peer_uid;
 pub use refused::{Calls, Refused};
 pub use rustix::process::{Pid, Signal};
