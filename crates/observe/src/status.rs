@@ -51,7 +51,7 @@ pub(crate) fn parse(content: &[u8]) -> Result<Status, Why> {
         return Err(Why("status does not begin with `Name:`".to_owned()));
     }
     let text = str::from_utf8(rest).map_err(|_| Why("status is not text".to_owned()))?;
-    let lines = Lines(text);
+    let lines = Lines(text.lines().filter_map(|it| it.split_once(':')).collect());
     Ok(Status {
         ids: lines.ids(),
         capabilities: lines.capabilities(),
@@ -60,7 +60,8 @@ pub(crate) fn parse(content: &[u8]) -> Result<Status, Why> {
     })
 }
 
-struct Lines<'a>(&'a str);
+/// Keys and what stands behind their colons.
+struct Lines<'a>(Vec<(&'a str, &'a str)>);
 
 impl<'a> Lines<'a> {
     fn ids(&self) -> Result<Ids, Why> {
@@ -110,11 +111,9 @@ impl<'a> Lines<'a> {
     }
 
     fn value(&self, key: &str) -> Result<&'a str, Why> {
-        let lines = self.0.lines();
-        let mut found =
-            lines.filter_map(|it| Some(it.strip_prefix(key)?.strip_prefix(':')?.trim_ascii()));
+        let mut found = self.0.iter().filter(|(it, _)| *it == key).map(|(_, value)| value);
         match (found.next(), found.next()) {
-            (Some(value), None) => Ok(value),
+            (Some(value), None) => Ok(value.trim_ascii()),
             (None, _) => Err(Why(format!("this kernel's status has no line `{key}`"))),
             (Some(_), Some(_)) => Err(malformed(key)),
         }

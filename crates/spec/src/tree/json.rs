@@ -127,31 +127,21 @@ impl<'a> Reader<'a> {
     /// Goes to the end of an object. Whether its inside is JSON is for its reader to say.
     fn skip_object(&mut self) -> Result<(), Flaw> {
         let mut open = 0_usize;
-        loop {
-            match self.peek() {
-                Some(b'{' | b'[') => open += 1,
-                Some(b'}' | b']') => open -= 1,
-                Some(b'"') => self.skip_string(),
-                Some(_) => {}
-                None => return Err(self.unexpected("`}`")),
+        let mut rest = self.text[self.at..].iter();
+        while let Some(byte) = rest.next() {
+            match byte {
+                b'{' | b'[' => open += 1,
+                b'}' | b']' => open -= 1,
+                b'"' => skip_string(&mut rest),
+                _ => {}
             }
-            self.at += 1;
             if open == 0 {
+                self.at = self.text.len() - rest.len();
                 return Ok(());
             }
         }
-    }
-
-    /// Goes to the closing quote, or to the end of the text.
-    fn skip_string(&mut self) {
-        self.at += 1;
-        while let Some(byte) = self.peek() {
-            match byte {
-                b'"' => return,
-                b'\\' => self.at += 2,
-                _ => self.at += 1,
-            }
-        }
+        self.at = self.text.len();
+        Err(self.unexpected("`}`"))
     }
 
     fn array(&mut self, budget: &mut Budget) -> Result<Value, Flaw> {
@@ -345,5 +335,15 @@ impl<'a> Reader<'a> {
 
     fn flaw(&self, kind: ManifestErrorKind) -> Flaw {
         Flaw { bytes: Bytes::at(self.at), kind }
+    }
+}
+
+/// Goes behind the closing quote, or to the end of the text.
+fn skip_string(rest: &mut std::slice::Iter<'_, u8>) {
+    while let Some(byte) = rest.find(|it| matches!(it, b'"' | b'\\')) {
+        if *byte == b'"' {
+            return;
+        }
+        rest.next();
     }
 }
