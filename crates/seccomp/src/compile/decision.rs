@@ -3,10 +3,12 @@
 //! Classic BPF compares 32 bits at a time, so a condition on a 64-bit argument is up to three tests
 //! of its halves. Rules in order become one graph: a test leads on to what can still match, and what
 //! an earlier test has settled is not asked again. Five rules for five values of one argument look
-//! at its high half once.
+//! at its high half once, and are one range if they follow each other.
 //!
 //! Such a graph can grow exponentially, so there is a limit, and a plain form (rule by
 //! rule, every test as written) for what exceeds it.
+
+use std::borrow::Cow;
 
 use super::emit::{Emitter, Target};
 use crate::action::Action;
@@ -24,8 +26,42 @@ pub(super) fn emit(
     audit_number: u32,
 ) -> Target {
     let default = Next::Return(default.return_value());
-    let graph = learned(rules, default, width).unwrap_or_else(|| plain(rules, default, width));
+    let rules = ranges(rules);
+    let graph = learned(&rules, default, width).unwrap_or_else(|| plain(&rules, default, width));
     graph.emit(emitter, audit_number)
+}
+
+/// Three or more values in a row, each a rule of its own, as one rule.
+fn ranges(rules: &[Rule]) -> Cow<'_, [Rule]> {
+    let value = |rule: &Rule| match rule.conditions.as_slice() {
+        [Condition { argument, operator: Operator::Equal(value) }] => Some((*argument, *value)),
+        _ => None,
+    };
+    let follows = |pair: &[Rule]| {
+        pair[0].action == pair[1].action
+            && value(&pair[0]).zip(value(&pair[1])).is_some_and(|((before, low), (after, high))| {
+                before == after && low.checked_add(1) == Some(high)
+            })
+    };
+    if !rules.windows(3).any(|it| follows(&it[..2]) && follows(&it[1..])) {
+        return Cow::Borrowed(rules);
+    }
+    let mut all = Vec::with_capacity(rules.len());
+    let mut rest = rules;
+    while let [first, ..] = rest {
+        let length = 1 + rest.windows(2).take_while(|pair| follows(pair)).count();
+        let (run, later) = rest.split_at(length);
+        rest = later;
+        match (value(first), run.last().and_then(value)) {
+            (Some((argument, low)), Some((_, high))) if length >= 3 => {
+                let bounds = [Operator::GreaterOrEqual(low), Operator::LessOrEqual(high)];
+                let conditions = bounds.map(|operator| Condition { argument, operator }).to_vec();
+                all.push(Rule { conditions, action: first.action });
+            }
+            _ => all.extend_from_slice(run),
+        }
+    }
+    Cow::Owned(all)
 }
 
 /// Half of an argument.
@@ -313,5 +349,39 @@ fn settled(known: Option<&Known<'_>>, test: &Test) -> Option<bool> {
         Sign::GreaterOrEqual if least >= test.k => Some(true),
         Sign::GreaterOrEqual if most < test.k => Some(false),
         Sign::Greater | Sign::GreaterOrEqual => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_in_a_row_are_one_range() {
+        let rule = |argument, value, action| Rule {
+            conditions: vec![Condition { argument, operator: Operator::Equal(value) }],
+            action,
+        };
+        let allow = |value| rule(0, value, Action::Allow);
+        for (shows, rules, expected) in [
+            ("three", vec![allow(3), allow(4), allow(5)], 1),
+            ("two are cheaper as they are", vec![allow(3), allow(4)], 2),
+            ("a gap", vec![allow(3), allow(4), allow(6)], 3),
+            ("backwards", vec![allow(5), allow(4), allow(3)], 3),
+            ("another action", vec![allow(3), rule(0, 4, Action::Log), allow(5)], 3),
+            ("another argument", vec![allow(3), rule(1, 4, Action::Allow), allow(5)], 3),
+            ("no value after the last", vec![allow(u64::MAX - 1), allow(u64::MAX), allow(0)], 3),
+            ("two runs", (1..4).chain(9..13).map(allow).collect(), 2),
+        ] {
+            let found = ranges(&rules);
+            assert_eq!(found.len(), expected, "{shows}");
+            for value in (0..15).chain([u64::MAX - 1, u64::MAX]) {
+                let first = |list: &[Rule]| {
+                    let holds = |it: &Condition| it.argument == 0 && it.operator.holds(value);
+                    list.iter().find(|it| it.conditions.iter().all(holds)).map(|it| it.action)
+                };
+                assert_eq!(first(&found), first(&rules), "{shows}: {value}");
+            }
+        }
     }
 }
