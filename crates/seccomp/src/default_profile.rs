@@ -1,20 +1,18 @@
 //! The profile of `RuntimeDefault`.
 //!
-//! Equal in verdict to containerd's for the same capabilities, kernel and architecture: what is not
-//! listed fails with `EPERM`, and what is newer than everything listed with `ENOSYS`. The rules
-//! that are more than a name:
+//! Equal in verdict to containerd's for the same capabilities, kernel and architecture, but for what
+//! `docs/decisions/runtime-default.md` lists: what is not listed fails with `EPERM`, and what is
+//! newer than everything listed with `ENOSYS`. The rules that are more than a name:
 //!
 //! | call | rule |
 //! |---|---|
 //! | `clone` | no new namespaces, unless `SYS_ADMIN` |
 //! | `clone3` | `ENOSYS`, unless `SYS_ADMIN`: its flags lie in memory, and libraries fall back on `clone` |
-//! | `socket` | any family but `AF_ALG` (CVE-2026-31431) and `AF_VSOCK` (not bound to a namespace) |
+//! | `lsm_*` | `ENOSYS`, unless `SYS_ADMIN`: libraries fall back on `/proc/self/attr`, which an LSM guards |
+//! | `socket` | the families that there are, but `AF_ALG` (CVE-2026-31431) and `AF_VSOCK` (not bound to a namespace) |
+//! | `socketcall` | open, in both families: the C libraries of 32-bit programs have no other way to a socket |
 //! | `personality` | the values that programs use; none that weakens address randomization |
 //! | `io_uring_*` | not listed: its operations would not be seen by the filter |
-//!
-//! `socketcall` of the 32-bit architectures stays open, as in containerd: its arguments lie in
-//! memory, and 32-bit C libraries know no other way to a socket. Closing `AF_ALG` there is the
-//! business of an LSM.
 
 use stockade_abi::syscalls::Syscall;
 use stockade_abi::{Architecture, Capability, CapabilitySet};
@@ -25,7 +23,7 @@ use crate::profile::{ArchitectureList, Listed, Name, Place, Profile, ProfileRule
 
 mod table;
 
-use table::{ALWAYS, BY_ARCHITECTURE, BY_CAPABILITY, SINCE_4_8};
+use table::{ALWAYS, BY_ARCHITECTURE, BY_CAPABILITY, MISSING, SINCE_4_8};
 
 /// The profile. What depends on capabilities, kernel and architecture is in it as conditions, so
 /// that [`crate::resolve`] chooses.
@@ -41,8 +39,11 @@ pub fn default_profile() -> Profile {
         includes: Selector { min_kernel: Some((4, 8)), ..Selector::default() },
         ..allow(SINCE_4_8)
     });
-    for operator in [Operator::Less(AF_ALG), Operator::Equal(39), Operator::Greater(AF_VSOCK)] {
-        rules.push(allow_if(&["socket"], 0, operator));
+    // No `> AF_VSOCK`: the kernel takes the low half of the argument, a filter compares both, and
+    // AF_ALG + 2³² would be greater.
+    rules.push(allow_if(&["socket"], 0, Operator::Less(AF_ALG)));
+    for family in FAMILIES {
+        rules.push(allow_if(&["socket"], 0, Operator::Equal(*family)));
     }
     for persona in PERSONAS {
         rules.push(allow_if(&["personality"], 0, Operator::Equal(*persona)));
@@ -74,7 +75,7 @@ pub fn default_profile() -> Profile {
     rules.push(ProfileRule {
         action: Action::ENOSYS,
         excludes: Selector { capabilities: sys_admin, ..Selector::default() },
-        ..allow(&["clone3"])
+        ..allow(MISSING)
     });
 
     let map = |native, subordinate: &[Architecture]| (Listed::Known(native), known(subordinate));
@@ -121,8 +122,10 @@ fn allow_if(names: &[&str], argument: u8, operator: Operator) -> ProfileRule {
 
 /// The kernel's crypto API.
 const AF_ALG: u64 = 38;
-/// Sockets to the hypervisor.
-const AF_VSOCK: u64 = 40;
+
+/// The families after `AF_ALG`, without 40, `AF_VSOCK`: sockets to the hypervisor. `AF_NFC`, `AF_KCM`,
+/// `AF_QIPCRTR`, `AF_SMC`, `AF_XDP`, `AF_MCTP`.
+const FAMILIES: &[u64] = &[39, 41, 42, 43, 44, 45];
 
 /// `PER_LINUX`, `PER_LINUX32`, the same with `UNAME26`, and the question which one is set.
 const PERSONAS: &[u64] = &[0, 8, 0x2_0000, 0x2_0008, 0xFFFF_FFFF];

@@ -13,7 +13,8 @@ fn rules(architecture: Architecture, capabilities: &[Capability]) -> Rules {
 
 #[test]
 fn names_are_known_sorted_and_unique() {
-    let lists = std::iter::once(ALWAYS)
+    let lists = [ALWAYS, MISSING, SINCE_4_8]
+        .into_iter()
         .chain(BY_ARCHITECTURE.iter().map(|it| it.1))
         .chain(BY_CAPABILITY.iter().map(|it| it.1));
     for list in lists {
@@ -65,6 +66,14 @@ fn verdicts() {
         (X86_64, X86_64, &[], "socket", [38, 0, 0], "errno EPERM"),
         (X86_64, X86_64, &[], "socket", [39, 0, 0], "allow"),
         (X86_64, X86_64, &[], "socket", [40, 0, 0], "errno EPERM"),
+        (X86_64, X86_64, &[], "socket", [41, 0, 0], "allow"),
+        (X86_64, X86_64, &[], "socket", [45, 0, 0], "allow"),
+        (X86_64, X86_64, &[], "socket", [46, 0, 0], "errno EPERM"),
+        (X86_64, X86_64, &[], "socket", [1 << 32 | 38, 0, 0], "errno EPERM"),
+        (X86_64, X86_64, &[], "socket", [1 << 32 | 40, 0, 0], "errno EPERM"),
+        (X86_64, X86_64, &[], "socket", [1 << 63 | 38, 0, 0], "errno EPERM"),
+        // A 32-bit caller has no high half, whatever the register holds.
+        (X86_64, X86, &[], "socket", [1 << 32 | 2, 0, 0], "allow"),
         (X86_64, X86_64, &[SysAdmin, NetAdmin], "socket", [38, 0, 0], "errno EPERM"),
         (X86_64, X86, &[], "socket", [38, 0, 0], "errno EPERM"),
         (X86_64, X86, &[], "socketcall", [1, 0, 0], "allow"),
