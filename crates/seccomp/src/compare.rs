@@ -21,7 +21,7 @@ use crate::rules::{Rules, SyscallRules};
 
 mod constants;
 
-use constants::{Constants, WORDS};
+use constants::{Completeness, Constants, WORDS};
 
 /// How one filter stands to another.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -99,17 +99,21 @@ enum Filter<'a> {
 
 impl Filter<'_> {
     /// What the filter says, and which words it reads, one bit each.
-    fn answer(&self, call: &Call) -> (Action, u16) {
+    fn answer(&self, call: &Call, work: &mut u64) -> (Action, u16) {
         match self {
             Self::Program(program) => {
                 let mut read = 0;
-                let (value, _) = run(program, |offset| {
+                let (value, executed) = run(program, |offset| {
                     read |= 1 << (offset / 4);
                     call.word(offset).unwrap_or(0)
                 });
+                *work += executed as u64;
                 (Action::from_return_value(value), read)
             }
-            Self::Rules(rules) => (evaluate(rules, call), words_of(rules, call)),
+            Self::Rules(rules) => {
+                *work += rules.architectures.iter().map(|it| it.syscalls.len() as u64).sum::<u64>();
+                (evaluate(rules, call), words_of(rules, call))
+            }
         }
     }
 
@@ -173,14 +177,8 @@ fn search(ours: &Filter<'_>, theirs: &Filter<'_>) -> Comparison {
     for architecture in Architecture::ALL {
         constants.value(1, architecture.audit_number());
     }
-    let mut search = Search {
-        ours,
-        theirs,
-        words: constants.candidates(),
-        found: None,
-        calls: 0,
-        is_cut: false,
-    };
+    let (words, completeness) = constants.candidates();
+    let mut search = Search { ours, theirs, words, found: None, calls: 0, work: 0 };
 
     let mut numbers: BTreeSet<u32> = search.words[0].iter().copied().collect();
     for base in [0, syscalls::X32_BIT, 0x000F_0000] {
@@ -198,7 +196,9 @@ fn search(ours: &Filter<'_>, theirs: &Filter<'_>) -> Comparison {
     }
     match search.found {
         Some(witness) => Comparison::Different(witness),
-        None if search.is_cut => Comparison::Undecided { calls: search.calls },
+        None if search.is_cut() || completeness == Completeness::Some => {
+            Comparison::Undecided { calls: search.calls }
+        }
         None => Comparison::Equal,
     }
 }
@@ -210,7 +210,8 @@ struct Search<'a> {
     words: [Vec<u32>; WORDS],
     found: Option<Witness>,
     calls: u64,
-    is_cut: bool,
+    /// Instructions executed and rules looked at, and what it takes to make a call up.
+    work: u64,
 }
 
 impl Search<'_> {
@@ -220,12 +221,9 @@ impl Search<'_> {
             return;
         }
         self.calls += 1;
-        if self.calls > MAX_CALLS {
-            self.is_cut = true;
-            return;
-        }
-        let (ours, read) = self.ours.answer(call);
-        let (theirs, also_read) = self.theirs.answer(call);
+        self.work += CALL_WORK;
+        let (ours, read) = self.ours.answer(call, &mut self.work);
+        let (theirs, also_read) = self.theirs.answer(call, &mut self.work);
         let open = (read | also_read) & !settled;
         if open != 0 {
             let word = open.trailing_zeros() as usize;
@@ -243,8 +241,12 @@ impl Search<'_> {
         }
     }
 
+    fn is_cut(&self) -> bool {
+        self.work >= MAX_WORK
+    }
+
     fn is_done(&self) -> bool {
-        self.is_cut || self.found.as_ref().is_some_and(|it| it.verdict() == Verdict::Weaker)
+        self.is_cut() || self.found.as_ref().is_some_and(|it| it.verdict() == Verdict::Weaker)
     }
 }
 
@@ -263,8 +265,11 @@ fn with_word(call: &Call, word: usize, value: u32) -> Call {
     call
 }
 
-/// About a second's work.
-const MAX_CALLS: u64 = 4_000_000;
+/// What a call costs beside the answers to it, in instructions.
+const CALL_WORK: u64 = 50;
+
+/// About a second's.
+const MAX_WORK: u64 = 400_000_000;
 
 #[cfg(test)]
 mod tests;

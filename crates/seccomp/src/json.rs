@@ -67,13 +67,17 @@ pub(crate) struct Reader<'a> {
     line: u32,
     line_start: usize,
     depth: u32,
+    /// The last place that was asked for and its column, so that in a text of one line the next
+    /// one is not counted from its beginning.
+    counted: (Mark, u32),
 }
 
 type Result<T> = std::result::Result<T, SyntaxError>;
 
 impl<'a> Reader<'a> {
     pub(crate) fn new(text: &'a str) -> Result<Self> {
-        let reader = Self { text, at: 0, line: 1, line_start: 0, depth: 0 };
+        let counted = (Mark { at: 0, line: 1, line_start: 0 }, 1);
+        let reader = Self { text, at: 0, line: 1, line_start: 0, depth: 0, counted };
         if text.len() > MAX_BYTES {
             return Err(reader.error("larger than 1 MiB"));
         }
@@ -87,10 +91,13 @@ impl<'a> Reader<'a> {
         Mark { at: self.at, line: self.line, line_start: self.line_start }
     }
 
-    pub(crate) fn place(&self, mark: Mark) -> Place {
-        let before = self.text.get(mark.line_start..mark.at).unwrap_or_default();
-        let column = u32::try_from(before.chars().count() + 1).unwrap_or(u32::MAX);
-        Place { line: mark.line, column }
+    pub(crate) fn place(&mut self, mark: Mark) -> Place {
+        let (known, column) = self.counted;
+        let goes_on = known.line == mark.line && known.at <= mark.at;
+        let (from, column) = if goes_on { (known.at, column) } else { (mark.line_start, 1) };
+        let place = self.place_from(mark, from, column);
+        self.counted = (mark, place.column);
+        place
     }
 
     /// What kind of value comes next.
@@ -322,9 +329,15 @@ impl<'a> Reader<'a> {
         self.at = at;
     }
 
+    fn place_from(&self, mark: Mark, from: usize, column: u32) -> Place {
+        let before = self.text.get(from..mark.at).unwrap_or_default();
+        let more = u32::try_from(before.chars().count()).unwrap_or(u32::MAX);
+        Place { line: mark.line, column: column.saturating_add(more) }
+    }
+
     fn error(&self, what: &'static str) -> SyntaxError {
         let mark = Mark { at: self.at, line: self.line, line_start: self.line_start };
-        SyntaxError { place: self.place(mark), what }
+        SyntaxError { place: self.place_from(mark, mark.line_start, 1), what }
     }
 }
 

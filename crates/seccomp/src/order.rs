@@ -11,7 +11,10 @@
 //! another action swallows, make libseccomp refuse the profile: [`Contradiction`].
 
 use std::cmp::Ordering;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
+use crate::action::Action;
 use crate::call::Half;
 use crate::condition::{Condition, Operator, Width};
 use crate::rules::Rule;
@@ -44,22 +47,13 @@ fn is_indifferent(rules: &[Rule]) -> bool {
 
 fn sorted(rules: &[Rule], width: Width) -> Result<Vec<usize>, Contradiction> {
     let mut kept: Vec<usize> = Vec::with_capacity(rules.len());
+    let mut known = Beginnings::default();
     for (second, rule) in rules.iter().enumerate() {
-        let mut is_dead = false;
-        for &first in &kept {
-            let earlier = &rules[first];
-            if rule.conditions.starts_with(&earlier.conditions) {
-                if rule.conditions == earlier.conditions && rule.action != earlier.action {
-                    return Err(Contradiction { first, second });
-                }
-                is_dead = true;
-            } else if earlier.conditions.starts_with(&rule.conditions)
-                && rule.action != earlier.action
-            {
-                return Err(Contradiction { first, second });
-            }
+        if let Some(first) = known.contradicts(rule) {
+            return Err(Contradiction { first, second });
         }
-        if !is_dead {
+        if !known.swallows(rule) {
+            known.add(second, rule);
             kept.push(second);
         }
     }
@@ -74,20 +68,72 @@ fn sorted(rules: &[Rule], width: Width) -> Result<Vec<usize>, Contradiction> {
     Ok(sorted)
 }
 
+/// The conditions with which the rules so far begin. By their hash, since a hostile profile has
+/// thousands of rules for one call.
+#[derive(Default)]
+struct Beginnings<'a> {
+    whole: HashMap<&'a [Condition], (usize, Action)>,
+    parts: HashMap<&'a [Condition], Longer>,
+}
+
+/// The longer rules that begin in one way.
+struct Longer {
+    first: usize,
+    action: Action,
+    /// The first one with another action.
+    other: Option<usize>,
+}
+
+impl<'a> Beginnings<'a> {
+    fn add(&mut self, index: usize, rule: &'a Rule) {
+        self.whole.insert(&rule.conditions, (index, rule.action));
+        for length in 0..rule.conditions.len() {
+            let longer = self.parts.entry(&rule.conditions[..length]).or_insert(Longer {
+                first: index,
+                action: rule.action,
+                other: None,
+            });
+            if longer.action != rule.action {
+                longer.other.get_or_insert(index);
+            }
+        }
+    }
+
+    /// The first rule that has the same conditions or goes on with more, and does something else.
+    fn contradicts(&self, rule: &Rule) -> Option<usize> {
+        let conditions = rule.conditions.as_slice();
+        let same = self.whole.get(conditions).filter(|it| it.1 != rule.action).map(|it| it.0);
+        let longer = self
+            .parts
+            .get(conditions)
+            .and_then(|it| if it.action == rule.action { it.other } else { Some(it.first) });
+        same.into_iter().chain(longer).min()
+    }
+
+    /// Whether the rule never matters, because an earlier one asks for less.
+    fn swallows(&self, rule: &Rule) -> bool {
+        (0..=rule.conditions.len()).any(|it| self.whole.contains_key(&rule.conditions[..it]))
+    }
+}
+
 /// A rule by its index, and the tests that are left of it.
 type Chain<'a> = (usize, &'a [Node]);
 
 /// Lays out one level of the tree and what hangs below each of its nodes.
 fn sort(chains: Vec<Chain<'_>>, sorted: &mut Vec<usize>) {
     let mut level: Vec<(Node, Vec<Chain<'_>>)> = Vec::new();
+    let mut places: HashMap<Test, usize> = HashMap::new();
     for (index, chain) in chains {
         let Some((node, rest)) = chain.split_first() else {
             sorted.push(index);
             continue;
         };
-        match level.iter_mut().find(|(other, _)| other.is_same_test(node)) {
-            Some((_, below)) => below.push((index, rest)),
-            None => level.push((*node, vec![(index, rest)])),
+        match places.entry(node.test()) {
+            Entry::Occupied(place) => level[*place.get()].1.push((index, rest)),
+            Entry::Vacant(place) => {
+                place.insert(level.len());
+                level.push((*node, vec![(index, rest)]));
+            }
         }
     }
     level.sort_by(|(a, _), (b, _)| a.before(b));
@@ -108,7 +154,7 @@ struct Node {
 }
 
 /// The instruction behind a test; `!=`, `<` and `<=` are its other branch.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 enum Kind {
     Equal,
     MaskedEqual,
@@ -124,10 +170,12 @@ enum Class {
     Greater,
 }
 
+/// What makes two nodes one: all but their class.
+type Test = (u8, Half, Kind, u32, u32);
+
 impl Node {
-    fn is_same_test(&self, other: &Self) -> bool {
+    fn test(&self) -> Test {
         (self.argument, self.half, self.kind, self.mask, self.datum)
-            == (other.argument, other.half, other.kind, other.mask, other.datum)
     }
 
     fn before(&self, other: &Self) -> Ordering {
@@ -179,7 +227,6 @@ mod tests {
     use stockade_abi::Errno;
 
     use super::*;
-    use crate::Action;
 
     /// `(argument, operator)` per condition; the action of a rule is its place in the input.
     type Conditions<'a> = &'a [(u8, Operator)];
@@ -223,6 +270,10 @@ mod tests {
         let long: Conditions<'_> = &[(0, Equal(5)), (1, Equal(1))];
         assert_eq!(ordered(&[short, short]), Err(Contradiction { first: 0, second: 1 }));
         assert_eq!(ordered(&[long, short]), Err(Contradiction { first: 0, second: 1 }));
+        let longer: Conditions<'_> = &[(0, Equal(5)), (1, Equal(1)), (2, Equal(0))];
+        assert_eq!(ordered(&[longer, long]), Err(Contradiction { first: 0, second: 1 }));
+        let other: Conditions<'_> = &[(0, Equal(5)), (2, Equal(1))];
+        assert_eq!(ordered(&[other, long, short]), Err(Contradiction { first: 0, second: 2 }));
         assert_eq!(
             ordered(&[short, long]),
             Ok(vec![0]),

@@ -34,9 +34,11 @@ impl Constants {
     }
 
     /// Every constant and its neighbours; for a mask its bits one by one, and every constant with
-    /// what lies outside the mask.
-    pub(super) fn candidates(&self) -> [Vec<u32>; WORDS] {
-        std::array::from_fn(|word| {
+    /// what lies outside the mask. The second is whether these are all: a program made for it has
+    /// thousands of masks and constants, and their combinations would fill the memory.
+    pub(super) fn candidates(&self) -> ([Vec<u32>; WORDS], Completeness) {
+        let mut completeness = Completeness::All;
+        let candidates = std::array::from_fn(|word| {
             let mut all = BTreeSet::from([0, 1, u32::MAX, 1 << 31]);
             for &value in &self.values[word] {
                 all.extend([value.wrapping_sub(1), value, value.wrapping_add(1)]);
@@ -44,12 +46,17 @@ impl Constants {
             for &mask in &self.masks[word] {
                 all.extend([mask, !mask]);
                 all.extend((0..32).map(|bit| mask & 1 << bit));
+                if all.len() > MAX_CANDIDATES {
+                    completeness = Completeness::Some;
+                    break;
+                }
                 for &value in &self.values[word] {
                     all.extend([value & mask, value | !mask]);
                 }
             }
             all.into_iter().collect()
-        })
+        });
+        (candidates, completeness)
     }
 
     /// Follows which words the accumulator and the index register may come from. The program has
@@ -108,6 +115,16 @@ impl Constants {
         (0..WORDS).filter(|word| words >> word & 1 == 1).for_each(|word| note(self, word));
     }
 }
+
+/// Whether every value at which a filter could change its answer is among the candidates.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Completeness {
+    All,
+    Some,
+}
+
+/// Per word. What people write has a hundred.
+const MAX_CANDIDATES: usize = 1 << 16;
 
 /// The words that a register may come from, one bit each.
 #[derive(Clone, Copy, Debug, Default)]

@@ -105,3 +105,26 @@ fn unlisted_architectures_count() {
     assert_ne!(witness.call.audit_architecture, Architecture::X86_64.audit_number());
     assert_eq!(witness.verdict(), Verdict::Weaker);
 }
+
+/// `and` and a comparison, over and over: each mask would be combined with each constant.
+#[test]
+fn a_program_that_is_made_to_take_long_leaves_it_undecided() {
+    let op = |code, k| Instruction { code, jt: 0, jf: 0, k };
+    let mut code = vec![
+        op(0x20, 0),
+        Instruction { code: 0x15, jt: 1, jf: 0, k: 7 },
+        op(0x06, 0x7FFF_0000),
+        op(0x20, 16),
+    ];
+    for index in 0..600 {
+        let k = 0x9E37_79B9u32.wrapping_mul(index);
+        code.extend([op(0x54, !k), op(0x15, k.rotate_left(7)), op(0x20, 16)]);
+    }
+    code.push(op(0x06, 0x7FFF_0000));
+    let program = Program::new(code).unwrap();
+    let (candidates, completeness) = Constants::of_program(&program).candidates();
+    assert_eq!(completeness, Completeness::Some);
+    assert!(candidates.iter().all(|it| it.len() < 100_000));
+    let found = compare(&program, &program);
+    assert!(matches!(found, Ok(Comparison::Undecided { .. })), "{found:?}");
+}

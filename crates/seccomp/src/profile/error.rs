@@ -123,6 +123,13 @@ pub enum ProfileErrorKind {
     #[error("the rule names no system call")]
     NoNames,
 
+    /// More conditions than any filter can hold, counted once for each name.
+    #[error("the profile has more than {limit} conditions")]
+    TooManyConditions {
+        /// The most that are read.
+        limit: usize,
+    },
+
     /// A kernel version that is not `major.minor`.
     #[error("`{value}` is not a kernel version like `4.8`")]
     BadKernelVersion {
@@ -171,6 +178,7 @@ impl ProfileErrorKind {
             | Self::OutOfRange { .. }
             | Self::NoErrno
             | Self::NoNames
+            | Self::TooManyConditions { .. }
             | Self::BadKernelVersion { .. }
             | Self::OutsideMask { .. }
             | Self::UnusedValue { .. }

@@ -31,6 +31,8 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Parsed, Vec<ProfileError>>
         wrong: Vec::new(),
         odd: Vec::new(),
         unknown: Vec::new(),
+        rule_unknown: 0,
+        tests: 0,
     };
     let profile = match parser.profile().and_then(|profile| parser.reader.end().map(|()| profile)) {
         Ok(profile) => profile,
@@ -60,10 +62,15 @@ struct Parser<'a> {
     odd: Vec<Found>,
     /// Unknown names, until it is known whether their rule tightens.
     unknown: Vec<Unknown>,
+    /// Where those of the rule that is being read begin.
+    rule_unknown: usize,
+    /// Conditions, once for each name that they stand for.
+    tests: usize,
 }
 
 struct Unknown {
-    rule: usize,
+    /// How permissive its rule is; `None` if that has a mistake of its own.
+    rule: Option<u8>,
     place: Place,
     path: String,
     name: String,
@@ -124,7 +131,7 @@ impl Parser<'_> {
             self.wrong(seen.mark, Wrong::Exclusive { first: "architectures", second: "archMap" });
         }
         let default_action = self.action(word, &number, "defaultErrno", "defaultErrnoRet");
-        self.judge_unknown(default_action, &rules);
+        self.judge_unknown(default_action);
         let asks =
             default_action == Action::Notify || rules.iter().any(|it| it.action == Action::Notify);
         if asks && listener_path.is_none() {
@@ -168,15 +175,15 @@ impl Parser<'_> {
     }
 
     fn rules(&mut self) -> Fatal<Vec<ProfileRule>> {
-        let mut index = 0;
         self.list(|it| {
-            let rule = it.rule(index)?;
-            index += usize::from(rule.is_some());
+            it.rule_unknown = it.unknown.len();
+            let rule = it.rule()?;
+            it.settle_unknown(rule.as_ref().map(|it| it.action.permissiveness()));
             Ok(rule)
         })
     }
 
-    fn rule(&mut self, index: usize) -> Fatal<Option<ProfileRule>> {
+    fn rule(&mut self) -> Fatal<Option<ProfileRule>> {
         let mut names = Vec::new();
         let mut word = None;
         let mut number = Number::default();
@@ -186,8 +193,8 @@ impl Parser<'_> {
         let before = self.wrong.len();
         let seen = self.object(RULE, |it, field, mark| {
             match field {
-                "name" => names.extend(it.name(index)?),
-                "names" => names = it.names(index)?,
+                "name" => names.extend(it.name()?),
+                "names" => names = it.names()?,
                 "action" => word = it.word("action", words::ACTIONS)?,
                 "errnoRet" => number.numeric = it.errno_number()?,
                 "errno" => number.named = it.errno_name()?,
@@ -213,6 +220,11 @@ impl Parser<'_> {
         }
         if !seen.has("action") {
             self.wrong(seen.mark, Wrong::MissingField { name: "action" });
+        }
+        let before = self.tests;
+        self.tests = before.saturating_add(names.len().saturating_mul(conditions.len()));
+        if before <= MAX_TESTS && self.tests > MAX_TESTS {
+            self.wrong(seen.mark, Wrong::TooManyConditions { limit: MAX_TESTS });
         }
         let Some(word) = word else { return Ok(None) };
         let action = self.action(word, &number, "errno", "errnoRet");
@@ -300,7 +312,7 @@ impl Parser<'_> {
     }
 
     /// The bulk of every profile: what is as expected is read without ceremony.
-    fn names(&mut self, rule: usize) -> Fatal<Vec<Name>> {
+    fn names(&mut self) -> Fatal<Vec<Name>> {
         let mut all = Vec::new();
         if !self.expect(Kind::Array, "an array")? {
             return Ok(all);
@@ -319,8 +331,8 @@ impl Parser<'_> {
             }
             self.path.push(Segment::Index(index));
             let name = match text {
-                Some(text) => Some(self.unknown(rule, mark, text)),
-                None => self.name(rule)?,
+                Some(text) => Some(self.unknown(mark, text)),
+                None => self.name()?,
             };
             all.extend(name);
             self.path.pop();
@@ -328,28 +340,41 @@ impl Parser<'_> {
         Ok(all)
     }
 
-    fn name(&mut self, rule: usize) -> Fatal<Option<Name>> {
+    fn name(&mut self) -> Fatal<Option<Name>> {
         let mark = self.reader.mark();
         let Some(text) = self.string()? else { return Ok(None) };
         let known = Syscall::named(&text).map(Name::Known);
-        Ok(Some(known.unwrap_or_else(|| self.unknown(rule, mark, &text))))
+        Ok(Some(known.unwrap_or_else(|| self.unknown(mark, &text))))
     }
 
-    fn unknown(&mut self, rule: usize, mark: Mark, name: &str) -> Name {
-        let (place, path) = (self.reader.place(mark), self.path());
-        self.unknown.push(Unknown { rule, place, path, name: name.to_owned() });
+    /// More of one rule than are ever told are not kept: they all have the same weight.
+    fn unknown(&mut self, mark: Mark, name: &str) -> Name {
+        if self.unknown.len() - self.rule_unknown < MAX_ERRORS {
+            let (place, path) = (self.reader.place(mark), self.path());
+            self.unknown.push(Unknown { rule: None, place, path, name: name.to_owned() });
+        }
         Name::Unknown(name.into())
     }
 
+    /// The rule is read; of all rules that are as permissive, no more names are kept than are told.
+    fn settle_unknown(&mut self, rule: Option<u8>) {
+        let earlier = self.unknown[..self.rule_unknown].iter();
+        let room = MAX_ERRORS.saturating_sub(earlier.filter(|it| it.rule == rule).count());
+        self.unknown.truncate(self.rule_unknown.saturating_add(room));
+        for unknown in &mut self.unknown[self.rule_unknown..] {
+            unknown.rule = rule;
+        }
+    }
+
     /// An unknown name is an error where the rule tightens: it would not take effect.
-    fn judge_unknown(&mut self, default: Action, rules: &[ProfileRule]) {
+    fn judge_unknown(&mut self, default: Action) {
         for Unknown { rule, place, path, name } in std::mem::take(&mut self.unknown) {
-            let tightens = rules
-                .get(rule)
-                .is_none_or(|it| it.action.permissiveness() < default.permissiveness());
-            let nearest = nearest_syscall(&name);
-            let found = (place, path, Wrong::UnknownSyscall { name, nearest });
-            if tightens { self.wrong.push(found) } else { self.odd.push(found) }
+            let tightens = rule.is_none_or(|it| it < default.permissiveness());
+            let list = if tightens { &mut self.wrong } else { &mut self.odd };
+            if list.len() < MAX_ERRORS {
+                let nearest = nearest_syscall(&name);
+                list.push((place, path, Wrong::UnknownSyscall { name, nearest }));
+            }
         }
     }
 }
@@ -364,6 +389,10 @@ struct Number {
 
 /// More mistakes than anybody reads.
 const MAX_ERRORS: usize = 100;
+
+/// More conditions than fit into a filter: each is an instruction at least, and the kernel takes 4096.
+/// Twice as many, since some may be left out for a machine or be the same ones again.
+const MAX_TESTS: usize = 8192;
 
 const PROFILE: &[&str] = &[
     "defaultAction",

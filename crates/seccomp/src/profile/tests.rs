@@ -248,3 +248,40 @@ fn all_mistakes_are_reported_in_order_but_no_flood() {
     );
     assert_eq!(Profile::parse("p", &flood).unwrap_err().len(), 100);
 }
+
+/// Only so many mistakes are kept; one that counts is not lost behind many that do not.
+#[test]
+fn an_unknown_name_that_matters_is_found_behind_many_that_do_not() {
+    let many = r#""nope","#.repeat(300);
+    let allow = format!(r#"{{"names": [{many}"read"], "action": "SCMP_ACT_ALLOW"}}"#);
+    let log = format!(r#"{{"names": [{many}"read"], "action": "SCMP_ACT_LOG"}}"#);
+    let kill = r#"{"names": ["nein"], "action": "SCMP_ACT_KILL"}"#;
+    for rules in [format!("{allow}, {kill}, {log}"), format!("{allow}, {log}, {log}, {kill}")] {
+        let text = format!(r#"{{"syscalls": [{rules}], "defaultAction": "SCMP_ACT_ERRNO"}}"#);
+        let found = errors(&text);
+        assert!(found.len() == 1 && found[0].contains("`nein`"), "{found:?}");
+        let text = text.replace("nein", "kill");
+        assert_eq!(parsed(&text).warnings.len(), 100);
+    }
+}
+
+/// Places are counted on from the last one that was asked for, which may be behind.
+#[test]
+fn places_are_right_in_whatever_order_they_are_asked_for() {
+    let text = "{\"syscalls\": [{\"names\": [\"é\", \"üb\"], \"x\": 1}, {\"y\": 2}],\n \"z\": 3, \"ä\": 4}";
+    let places: Vec<_> = Profile::parse("p", text)
+        .unwrap_err()
+        .iter()
+        .map(|it| format!("{} {}", it.place, it.kind))
+        .collect();
+    let expected = [
+        "1:1 `defaultAction` is missing",
+        "1:15 `action` is missing",
+        "1:38 unknown field `x`",
+        "1:47 `action` is missing",
+        "1:48 unknown field `y`",
+        "2:2 unknown field `z`",
+        "2:10 unknown field `ä`",
+    ];
+    assert_eq!(places, expected);
+}

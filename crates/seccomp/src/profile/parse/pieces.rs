@@ -75,6 +75,10 @@ impl Parser<'_> {
         let mut others: Vec<String> = Vec::new();
         while let Some((key, mark)) = self.reader.next_key(&mut is_first)? {
             let Some(index) = fields.iter().position(|it| *it == key) else {
+                if self.is_full() {
+                    self.reader.skip()?;
+                    continue;
+                }
                 let nearest = nearest(&key, fields.iter().copied());
                 let name = key.into_owned();
                 if others.contains(&name) {
@@ -137,7 +141,7 @@ impl Parser<'_> {
         let mark = self.reader.mark();
         let Some(text) = self.string()? else { return Ok(None) };
         let found = words.iter().find(|(word, _)| *word == text).map(|(_, meaning)| *meaning);
-        if found.is_none() {
+        if found.is_none() && !self.is_full() {
             let nearest = nearest(&text, words.iter().map(|(word, _)| *word));
             self.wrong(mark, Wrong::UnknownWord { what, word: text.into_owned(), nearest });
         }
@@ -172,14 +176,24 @@ impl Parser<'_> {
         Ok(false)
     }
 
+    /// Notes a mistake. Past [`MAX_ERRORS`] one more is nothing to anybody, and working out where it
+    /// stands would make a hostile text slow.
     pub(super) fn wrong(&mut self, mark: Mark, kind: Wrong) {
-        let found = (self.reader.place(mark), self.path(), kind);
-        self.wrong.push(found);
+        if !self.is_full() {
+            let found = (self.reader.place(mark), self.path(), kind);
+            self.wrong.push(found);
+        }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.wrong.len() >= MAX_ERRORS
     }
 
     pub(super) fn odd(&mut self, mark: Mark, kind: Wrong) {
-        let found = (self.reader.place(mark), self.path(), kind);
-        self.odd.push(found);
+        if self.odd.len() < MAX_ERRORS {
+            let found = (self.reader.place(mark), self.path(), kind);
+            self.odd.push(found);
+        }
     }
 
     pub(super) fn path(&self) -> String {
