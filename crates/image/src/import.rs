@@ -14,7 +14,7 @@ use std::path::Path;
 
 use crate::store::{NewImage, Work};
 use crate::{Error, Progress, Reference, Store};
-use source::Source;
+pub(crate) use source::Source;
 
 /// An image in a source: what is known of it, and where its layers are.
 struct Found {

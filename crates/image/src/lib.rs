@@ -15,6 +15,7 @@
 #[cfg(test)]
 #[path = "../tests/common/archive.rs"]
 mod archive;
+mod artifact;
 mod builtin;
 mod config;
 mod decompress;
@@ -30,6 +31,7 @@ mod tar;
 mod unpack;
 mod wire;
 
+pub use artifact::{read_profile_artifact, write_profile_artifact};
 pub use builtin::{BuiltinFile, BuiltinKind};
 pub use config::ImageConfig;
 pub use digest::{Digest, NotADigest};

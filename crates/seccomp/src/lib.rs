@@ -67,7 +67,7 @@ pub use profile::{
     ArchitectureList, Flag, Listed, Name, Parsed, Place, Profile, ProfileError, ProfileErrorKind,
     ProfileRule, ProfileWarning, Selector, nearest_syscall,
 };
-pub use resolve::{ResolveError, Target, resolve};
+pub use resolve::{ResolveError, Target, flatten, resolve};
 pub use rules::{ArchitectureRules, Rule, Rules, SyscallRules};
 pub use simulate::{NotAllowed, Step, simulate};
 pub use spot::Spot;

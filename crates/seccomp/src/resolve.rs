@@ -26,7 +26,7 @@ use crate::action::Action;
 use crate::condition::{Condition, Operator, Width};
 use crate::multiplex::Multiplexed;
 use crate::order::order;
-use crate::profile::{ArchitectureList, Listed, Name, Place, Profile, ProfileRule};
+use crate::profile::{ArchitectureList, Listed, Name, Place, Profile, ProfileRule, Selector};
 use crate::rules::{ArchitectureRules, Rule, Rules, SyscallRules};
 
 /// What a profile may ask about: the machine and the process.
@@ -86,6 +86,39 @@ pub fn resolve(profile: &Profile, target: &Target) -> Result<Rules, Vec<ResolveE
         newer: newer(profile.default_action),
         architectures,
     })
+}
+
+/// The profile without what does not apply on `target`, and without conditions on machines: its
+/// meaning there, for readers who do not know Docker's fields.
+///
+/// Names of rules that do not apply stay, in a rule of the default action: a profile is as new as the
+/// newest call that it names.
+pub fn flatten(profile: &Profile, target: &Target) -> Profile {
+    let plain = |rule: &ProfileRule| ProfileRule {
+        includes: Selector::default(),
+        excludes: Selector::default(),
+        ..rule.clone()
+    };
+    let (kept, left_out): (Vec<_>, Vec<_>) =
+        profile.rules.iter().partition(|it| applies_on(it, target));
+    let mut rules: Vec<ProfileRule> = kept.into_iter().map(plain).collect();
+    if let Some(first) = left_out.first() {
+        let mut names: Vec<Name> = Vec::new();
+        let all = left_out.iter().flat_map(|it| &it.names);
+        for name in all.filter(|it| matches!(it, Name::Known(_))) {
+            let is_named = rules.iter().any(|it| it.names.contains(name)) || names.contains(name);
+            if !is_named {
+                names.push(name.clone());
+            }
+        }
+        if !names.is_empty() {
+            let (action, conditions) = (profile.default_action, Vec::new());
+            rules.push(ProfileRule { names, action, conditions, ..plain(first) });
+        }
+    }
+    let listed = architectures(&profile.architectures, target.architecture);
+    let architectures = listed.into_iter().map(Listed::Known).collect();
+    Profile { architectures: ArchitectureList::Listed(architectures), rules, ..profile.clone() }
 }
 
 /// For numbers that the profile is too old to know, `None` if that is the default.

@@ -1,9 +1,10 @@
-//! What is said: pods and OCI bundles, parsed strictly, each field with its
-//! place in the file.
+//! What is said: pods, OCI bundles and profiles as objects, parsed strictly,
+//! each field with its place in the file.
 //!
 //! ```text
 //! bytes ── parse ──▶ Manifest::Pod ── validate ──▶ mistakes
-//!      └── bundle::parse ──▶ Bundle
+//!      ├── bundle::parse ──▶ Bundle
+//!      └── read_profile_object ──▶ ProfileObject
 //! ```
 //!
 //! Everything here is a pure function of a text. Mistakes are values
@@ -21,6 +22,7 @@ pub mod legacy_sysctls;
 mod manifest;
 mod manifest_error;
 mod place;
+mod profile_object;
 mod source;
 mod tree;
 mod validate;
@@ -30,4 +32,5 @@ pub use k8s_openapi;
 pub use manifest::{Container, ContainerList, Manifest, Other, Parsed, Pod, parse};
 pub use manifest_error::{ManifestError, ManifestErrorKind, Meant, Severity};
 pub use place::{FieldPath, Place, Position, Span};
+pub use profile_object::{ProfileObject, read_profile_object};
 pub use validate::{ApiVersion, LegacyAnnotations, PrivilegedContainers, Rules, validate};

@@ -20,7 +20,7 @@ use crate::unpack::LayerPath;
 use crate::{Digest, Error, Progress};
 
 /// Where an image is imported from.
-pub(super) struct Source {
+pub(crate) struct Source {
     path: PathBuf,
     members: Members,
 }
@@ -72,6 +72,23 @@ impl Source {
         Ok(Self { path: path.to_owned(), members: Members::Archive(Arc::new(file), members) })
     }
 
+    /// Opens a directory or an archive that can be read as it is; `None` if it is no archive.
+    pub(crate) fn open_plain(path: &Path) -> Result<Option<Self>, Error> {
+        let file = File::open(path).map_err(Error::io("open", path))?;
+        let found = file.metadata().map_err(Error::io("look at", path))?;
+        if found.is_dir() {
+            return Ok(Some(Self {
+                path: path.to_owned(),
+                members: Members::Directory(file.into()),
+            }));
+        }
+        if !found.is_file() || !is_archive(&file).map_err(Error::io("read", path))? {
+            return Ok(None);
+        }
+        let members = index(&file, path)?;
+        Ok(Some(Self { path: path.to_owned(), members: Members::Archive(Arc::new(file), members) }))
+    }
+
     /// Reads a small member, which has to be there.
     pub(super) fn read(&self, member: &str) -> Result<Vec<u8>, Error> {
         let missing = || Error::Malformed {
@@ -81,7 +98,7 @@ impl Source {
         self.read_if_there(member)?.ok_or_else(missing)
     }
 
-    pub(super) fn read_if_there(&self, member: &str) -> Result<Option<Vec<u8>>, Error> {
+    pub(crate) fn read_if_there(&self, member: &str) -> Result<Option<Vec<u8>>, Error> {
         let Some(part) = self.part(member)? else { return Ok(None) };
         let what = || format!("`{}`", member.escape_debug());
         if part.end - part.at > MAX_DOCUMENT {
@@ -93,7 +110,7 @@ impl Source {
     }
 
     /// Opens a layer.
-    pub(super) fn content(&self, member: &str, digest: Option<Digest>) -> Result<Content, Error> {
+    pub(crate) fn content(&self, member: &str, digest: Option<Digest>) -> Result<Content, Error> {
         let part = self.part(member)?.ok_or_else(|| Error::Malformed {
             what: self.path.display().to_string(),
             why: format!("the layer `{}` is missing", member.escape_debug()),
@@ -202,6 +219,12 @@ fn is_plain(file: &File) -> io::Result<bool> {
     let count = file.read_at(&mut start, 0)?;
     let start = &start[..count];
     Ok(!start.starts_with(&[0x1f, 0x8b]) && !start.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]))
+}
+
+/// Whether a file says that it is a tar archive (`ustar`, in the first header).
+fn is_archive(file: &File) -> io::Result<bool> {
+    let mut magic = [0; 5];
+    Ok(file.read_at(&mut magic, 257)? == magic.len() && &magic == b"ustar")
 }
 
 /// Writes an archive, decompressed, to a file without a name.

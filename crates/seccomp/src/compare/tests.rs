@@ -115,6 +115,8 @@ fn a_program_that_is_made_to_take_long_leaves_it_undecided() {
         Instruction { code: 0x15, jt: 1, jf: 0, k: 7 },
         op(0x06, 0x7FFF_0000),
         op(0x20, 16),
+        Instruction { code: 0x25, jt: 0, jf: 1, k: 1000 },
+        op(0x06, 0x7FFF_0000),
     ];
     for index in 0..600 {
         let k = 0x9E37_79B9u32.wrapping_mul(index);

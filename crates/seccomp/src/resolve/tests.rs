@@ -244,3 +244,23 @@ fn every_number_has_its_slot() {
         }
     }
 }
+
+#[test]
+fn a_flattened_profile_means_the_same_there() {
+    let profile = crate::default_profile();
+    for architecture in [Architecture::X86_64, Architecture::Aarch64, Architecture::S390x] {
+        for capability in [None, Some(Capability::SysAdmin), Some(Capability::SysNice)] {
+            for kernel in [(4, 7), (6, 12)] {
+                let capabilities = capability.into_iter().collect();
+                let target = Target { architecture, capabilities, kernel };
+                let flat = flatten(&profile, &target);
+                assert_eq!(resolve(&flat, &target), resolve(&profile, &target), "{target:?}");
+                let is_plain = |it: &ProfileRule| {
+                    it.includes == Selector::default() && it.excludes == Selector::default()
+                };
+                assert!(flat.rules.iter().all(is_plain));
+                assert!(matches!(flat.architectures, ArchitectureList::Listed(_)));
+            }
+        }
+    }
+}

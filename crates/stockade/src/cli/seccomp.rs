@@ -6,6 +6,7 @@
 mod changed;
 mod check;
 mod compile;
+mod convert;
 mod diff;
 mod differences;
 mod explain;
@@ -33,6 +34,7 @@ pub(crate) struct Args {
 enum Command {
     Check(check::Args),
     Compile(compile::Args),
+    Convert(convert::Args),
     Diff(diff::Args),
     Explain(explain::Args),
     Fmt(fmt::Args),
@@ -56,6 +58,7 @@ pub(crate) fn run(args: &Args, ui: &mut Ui) -> Result<Answer, Failure> {
     match &args.command {
         Command::Check(args) => check::run(args, ui),
         Command::Compile(args) => compile::run(args, ui),
+        Command::Convert(args) => convert::run(args, ui),
         Command::Diff(args) => diff::run(args, ui),
         Command::Explain(args) => explain::run(args, ui),
         Command::Fmt(args) => fmt::run(args, ui),

@@ -3,13 +3,14 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use stockade_image::read_profile_artifact;
 use stockade_seccomp::{Place, Profile, ProfileErrorKind, Rules, Target, default_profile, resolve};
-use stockade_spec::{FieldPath, Position, Span};
+use stockade_spec::{FieldPath, Position, ProfileObject, Span, read_profile_object};
 
 use crate::answer::{Answer, Failure};
 use crate::diagnostics::{Diagnostic, Texts, Weight};
 use crate::inputs;
-use crate::ui::Ui;
+use crate::ui::{Ui, plain};
 
 /// A profile that was read.
 #[derive(Debug)]
@@ -20,27 +21,59 @@ pub(super) struct Source {
     pub(super) text: String,
     /// What it says.
     pub(super) profile: Profile,
+    /// What it says beside that, if it is an object of a cluster.
+    pub(super) object: Option<ProfileObject>,
 }
 
-/// Reads a profile. Its mistakes and what is odd about it are drawn beside its lines.
+/// Reads a profile in any of its forms: JSON, a `SeccompProfile` as YAML or JSON, an OCI artifact. Its
+/// mistakes and what is odd about it are drawn beside its lines.
 pub(super) fn read(path: &Path, ui: &mut Ui) -> Result<Source, Failure> {
     if path.as_os_str() == RUNTIME_DEFAULT {
         let file = RUNTIME_DEFAULT.to_owned();
-        return Ok(Source { file, text: String::new(), profile: default_profile() });
+        let (text, profile) = (String::new(), default_profile());
+        return Ok(Source { file, text, profile, object: None });
     }
-    let inputs::Text { file, text } = inputs::read_one(path)?;
+    let inputs::Text { file, text } = match artifact(path)? {
+        Some(text) => text,
+        None => inputs::read_one(path)?,
+    };
     let mut texts = Texts::default();
     texts.insert(&file, &text);
-    let draw = |weight, place, path: &str, kind: &ProfileErrorKind| {
-        diagnostic(weight, &file, &text, place, path, kind, kind.hint())
+    let object = match read_profile_object(&file, &text) {
+        None => None,
+        Some(Ok(object)) => Some(object),
+        Some(Err(mistakes)) => {
+            texts.tell(&mistakes.iter().map(Diagnostic::from).collect::<Vec<_>>(), ui);
+            return Err(Failure::Said(Answer::WrongQuestion));
+        }
     };
-    match Profile::parse(&file, &text) {
+    // A place in the JSON that an object stands for is one in its own text.
+    let at = |it: Place| match &object {
+        Some(object) => place(object.position(it.line as usize, it.column as usize)),
+        None => it,
+    };
+    let prefix = if object.is_some() { "spec." } else { "" };
+    let draw = |weight, place, path: &str, kind: &ProfileErrorKind| {
+        let path = if path.is_empty() { String::new() } else { format!("{prefix}{path}") };
+        diagnostic(weight, &file, &text, at(place), &path, kind, kind.hint())
+    };
+    match Profile::parse(&file, object.as_ref().map_or(&text, |it| &it.json)) {
         Ok(parsed) => {
             let odd = parsed.warnings.iter();
-            let all: Vec<_> =
+            let mut all: Vec<_> =
                 odd.map(|it| draw(Weight::Warning, it.place, &it.path, &it.kind)).collect();
+            let base = object.as_ref().and_then(|it| it.base_profile.as_ref());
+            all.extend(base.map(|(name, position)| {
+                let what = format!("`{name}` is not here; this is the profile without it");
+                let (at, path) = (place(*position), "spec.baseProfileName");
+                diagnostic(Weight::Warning, &file, &text, at, path, what, None)
+            }));
             texts.tell(&all, ui);
-            Ok(Source { file, text, profile: parsed.profile })
+            let mut profile = parsed.profile;
+            for rule in &mut profile.rules {
+                rule.place = at(rule.place);
+            }
+            Ok(Source { file, text, profile, object })
         }
         Err(mistakes) => {
             let all: Vec<_> = mistakes
@@ -51,6 +84,25 @@ pub(super) fn read(path: &Path, ui: &mut Ui) -> Result<Source, Failure> {
             Err(Failure::Said(Answer::WrongQuestion))
         }
     }
+}
+
+/// The place of a profile that is this position of a text.
+pub(super) fn place(position: Position) -> Place {
+    let number = |it: usize| u32::try_from(it).unwrap_or(u32::MAX);
+    Place { line: number(position.line), column: number(position.column) }
+}
+
+/// The profile in an OCI artifact, if the path is one.
+fn artifact(path: &Path) -> Result<Option<inputs::Text>, Failure> {
+    // Standard input can be read only once.
+    if !path.is_file() && !path.is_dir() || path == Path::new("/dev/stdin") {
+        return Ok(None);
+    }
+    let Some(bytes) = read_profile_artifact(path)? else { return Ok(None) };
+    let file = path.display().to_string();
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Failure::question(format!("the profile in {} is not UTF-8", plain(&file))))?;
+    Ok(Some(inputs::Text { file, text }))
 }
 
 impl Source {
