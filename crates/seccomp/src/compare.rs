@@ -266,10 +266,10 @@ fn with_word(call: &Call, word: usize, value: u32) -> Call {
 }
 
 /// What a call costs beside the answers to it, in instructions.
-const CALL_WORK: u64 = 50;
+const CALL_WORK: u64 = 100;
 
 /// About a second's.
-const MAX_WORK: u64 = 400_000_000;
+const MAX_WORK: u64 = 300_000_000;
 
 #[cfg(test)]
 mod tests;

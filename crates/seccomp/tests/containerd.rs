@@ -7,8 +7,8 @@
 use stockade_abi::syscalls::Syscall;
 use stockade_abi::{Architecture, Capability, CapabilitySet};
 use stockade_seccomp::{
-    Action, ArchitectureList, Comparison, Condition, Listed, Name, Operator, Place, Profile,
-    ProfileRule, Selector, Target, Verdict, compare, compile, default_profile, resolve,
+    Action, ArchitectureList, Comparison, Condition, Listed, Name, Operator, Profile, ProfileRule,
+    Target, Verdict, compare, compile, default_profile, resolve,
 };
 
 /// One of the ways in which our profile is not containerd's.
@@ -153,14 +153,13 @@ fn theirs(target: &Target, differences: &[Difference]) -> Profile {
         }
     }
 
+    let any = default_profile().rules.swap_remove(0);
     let rule = |names: &[&str], action, conditions| ProfileRule {
-        place: Place::default(),
         names: names.iter().map(|it| name(it)).collect(),
         comment: None,
         action,
         conditions,
-        includes: Selector::default(),
-        excludes: Selector::default(),
+        ..any.clone()
     };
     let condition = |argument, operator| vec![Condition { argument, operator }];
     let mut rules = vec![
