@@ -2,6 +2,7 @@
 //! tests use, is here.
 
 pub mod bench;
+pub mod fuzz;
 pub mod tables;
 pub mod test;
 pub mod tidy;

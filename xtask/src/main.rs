@@ -14,6 +14,7 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let result = match args.split_first() {
         Some((name, rest)) if name == "bench" => xtask::bench::main(rest).map(|()| 0),
+        Some((name, rest)) if name == "fuzz" => xtask::fuzz::main(rest),
         Some((name, rest)) if name == "tables" => xtask::tables::main(rest).map(|()| 0),
         Some((name, rest)) if name == "test" => xtask::test::main(rest),
         Some((name, rest)) if name == "vm" => xtask::vm::main(rest),
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
 const USAGE: &str = "\
 usage: cargo xtask TOOL [ARG]...
   bench   measure, side by side with the kernel alone and with other runtimes
+  fuzz    try what must hold on inputs that are made up
   tables  generate the system call tables from the kernel's headers
   test    check, build and test everything
   vm      run a command in a virtual machine";
