@@ -16,9 +16,9 @@ pub(super) const LINT: Lint = Lint {
     run,
     #[cfg(test)]
     cases: &[
-        ("too long", "deny; 1100x allow ioctl if 1==#", &[("syscalls", Severity::Error)]),
-        ("nearly", "deny; 900x allow ioctl if 1==#", &[("syscalls", Severity::Warning)]),
-        ("not nearly", "deny; 700x allow ioctl if 1==#", &[]),
+        ("too long", "deny; 1100x allow ioctl if 1==#7", &[("syscalls", Severity::Error)]),
+        ("nearly", "deny; 900x allow ioctl if 1==#7", &[("syscalls", Severity::Warning)]),
+        ("not nearly", "deny; 700x allow ioctl if 1==#7", &[]),
     ],
 };
 
