@@ -196,6 +196,33 @@ fn artifacts_that_runtimes_refuse_are_written_with_a_warning() {
     }
 }
 
+#[test]
+fn every_command_reads_every_form_and_says_places_of_its_text() {
+    const OBJECT: &str = "apiVersion: security-profiles-operator.x-k8s.io/v1beta1\n\
+        kind: SeccompProfile\nmetadata: {name: x}\nspec:\n  defaultAction: SCMP_ACT_ALLOW\n  \
+        syscalls:\n  - {action: SCMP_ACT_ERRNO, names: [chmod]}\n";
+    let place = tempfile::tempdir().unwrap();
+    let here = place.path();
+    fs::write(here.join("p.yaml"), OBJECT).unwrap();
+    converted(here, &["p.yaml", "--to", "artifact", "-o", "artifact"]);
+    let (code, out, _) = stockade(here, &["seccomp", "check", "p.yaml"]);
+    assert_eq!(code, Some(1));
+    assert!(out.contains("spec.syscalls[0].names[0]: `chmod` is denied"), "{out}");
+    assert!(out.contains("--> p.yaml:7:38"), "{out}");
+    let (_, out, _) = stockade(here, &["seccomp", "explain", "p.yaml", "chmod"]);
+    assert!(out.contains("p.yaml:7:5"), "{out}");
+    for (form, expected) in [("p.yaml", Some(0)), ("artifact", Some(0))] {
+        let (code, out, err) = stockade(here, &["seccomp", "diff", "p.yaml", form]);
+        assert_eq!((code, out.as_str()), (expected, ""), "{form}: {err}");
+        for flag in ["--write", "--check"] {
+            let (code, _, err) = stockade(here, &["seccomp", "fmt", flag, form]);
+            assert_eq!(code, Some(2), "{form} {flag}");
+            assert!(err.contains("convert --to oci"), "{form} {flag}: {err}");
+        }
+    }
+    assert_eq!(fs::read_to_string(here.join("p.yaml")).unwrap(), OBJECT);
+}
+
 const EVERYTHING: &str = r#"{
     "defaultAction": "SCMP_ACT_ERRNO", "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_X86", "SCMP_ARCH_MIPS"],
     "flags": ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW"],

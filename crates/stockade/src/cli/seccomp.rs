@@ -17,6 +17,7 @@ mod profile;
 mod subset;
 mod target;
 mod union;
+mod written;
 
 use clap::{Subcommand, ValueEnum};
 

@@ -64,9 +64,9 @@ fn failure(error: AlgebraError, sources: &[&Source], ui: &mut Ui) -> Failure {
     {
         let all: Vec<_> = errors
             .iter()
-            .map(|it| source.diagnostic(Weight::Error, it.second, "", it, None))
+            .map(|it| source.written.diagnostic(Weight::Error, it.second, "", it, None))
             .collect();
-        source.texts().tell(&all, ui);
+        source.written.texts().tell(&all, ui);
         return Failure::Said(Answer::WrongQuestion);
     }
     let failure = Failure::new(Answer::No, &error);

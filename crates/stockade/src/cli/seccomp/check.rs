@@ -6,10 +6,10 @@ use stockade_seccomp::{
     Finding, MALFORMED, Parsed, Profile, Severity, Target, default_profile, lint, mistakes,
 };
 
+use super::written::{Written, open};
 use super::{Format, profile, target};
 use crate::answer::{Answer, Failure};
-use crate::diagnostics::{Texts, Weight};
-use crate::inputs;
+use crate::diagnostics::Weight;
 use crate::ui::Ui;
 
 mod wire;
@@ -40,7 +40,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Answer, Failure> {
     let target = args.target.target()?;
     let all: Result<Vec<Checked>, Failure> =
-        args.profiles.iter().map(|path| check(path, &target)).collect();
+        args.profiles.iter().map(|path| check(path, &target, ui)).collect();
     let all = all?;
     match args.output {
         Format::Text => {
@@ -65,33 +65,32 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Answer, Failure> {
 
 /// A profile and what was found in it.
 struct Checked {
-    file: String,
-    text: String,
+    written: Written,
     findings: Vec<Finding>,
 }
 
-fn check(path: &Path, target: &Target) -> Result<Checked, Failure> {
+fn check(path: &Path, target: &Target, ui: &mut Ui) -> Result<Checked, Failure> {
     if path.as_os_str() == profile::RUNTIME_DEFAULT {
         let parsed = Parsed { profile: default_profile(), warnings: Vec::new() };
         let findings = lint(&parsed, "", target);
-        return Ok(Checked {
-            file: profile::RUNTIME_DEFAULT.to_owned(),
-            text: String::new(),
-            findings,
-        });
+        return Ok(Checked { written: Written::nowhere(profile::RUNTIME_DEFAULT), findings });
     }
-    let inputs::Text { file, text } = inputs::read_one(path)?;
-    let findings = match Profile::parse(&file, &text) {
-        Ok(parsed) => lint(&parsed, &text, target),
+    let written = open(path, ui)?;
+    let json = written.json();
+    let mut findings = match Profile::parse(&written.file, json) {
+        Ok(parsed) => lint(&parsed, json, target),
         Err(errors) => mistakes(&errors),
     };
-    Ok(Checked { file, text, findings })
+    for finding in &mut findings {
+        finding.place = finding.place.map(|it| written.at(it));
+        finding.path = written.path(&finding.path);
+    }
+    Ok(Checked { written, findings })
 }
 
 impl Checked {
     fn draw(&self, columns: Option<usize>) -> String {
-        let mut texts = Texts::default();
-        texts.insert(&self.file, &self.text);
+        let texts = self.written.texts();
         let one = |it: &Finding| {
             let weight = match it.severity {
                 Severity::Note => Weight::Note,
@@ -99,9 +98,8 @@ impl Checked {
                 Severity::Error => Weight::Error,
             };
             let place = it.place.unwrap_or_default();
-            let (file, text) = (&self.file, &self.text);
             let mut diagnostic =
-                profile::diagnostic(weight, file, text, place, &it.path, &it.what, it.fix.clone());
+                self.written.diagnostic(weight, place, &it.path, &it.what, it.fix.clone());
             diagnostic.reason = Some(it.lint.to_owned());
             diagnostic.why = Some(it.why.clone());
             texts.draw(&diagnostic, columns) + "\n\n"

@@ -66,7 +66,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Answer, Failure> {
         false => source.profile.clone(),
     };
     let mut gaps = limits::of_all(&meant);
-    let object = source.object.as_ref();
+    let object = source.written.object.as_ref();
     if args.to != Form::Spo {
         gaps.extend(object.into_iter().flat_map(limits::of_object));
     }
@@ -81,10 +81,10 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Answer, Failure> {
     }
     if !gaps.is_empty() {
         let said = |Gap { place, path, what, hint }: &Gap| {
-            source.diagnostic(Weight::Error, *place, path, what, hint.map(str::to_owned))
+            source.written.diagnostic(Weight::Error, *place, path, what, hint.map(str::to_owned))
         };
         let all: Vec<_> = gaps.iter().map(said).collect();
-        source.texts().tell(&all, ui);
+        source.written.texts().tell(&all, ui);
         return Err(Failure::Said(Answer::No));
     }
     let text = match args.to {
@@ -108,7 +108,7 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Answer, Failure> {
 /// The name of the object: as given, as the input is called, or as its file is.
 fn name(args: &Args, source: &profile::Source) -> Result<String, Failure> {
     let stem = args.file.profile.file_stem().map(|it| it.to_string_lossy().to_lowercase());
-    let of_object = source.object.as_ref().and_then(|it| it.name.clone());
+    let of_object = source.written.object.as_ref().and_then(|it| it.name.clone());
     let name = args.name.clone().or(of_object).or(stem).unwrap_or_default();
     let is_inside = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit() || "-.".contains(it);
     let is_edge = |it: char| it.is_ascii_lowercase() || it.is_ascii_digit();

@@ -230,7 +230,7 @@ impl Entry {
         let places: Vec<String> =
             [(sources[0], &self.first_lines), (sources[1], &self.second_lines)]
                 .into_iter()
-                .flat_map(|(source, lines)| lines.iter().map(|it| (&source.file, *it)))
+                .flat_map(|(source, lines)| lines.iter().map(|it| (&source.written.file, *it)))
                 .map(|(file, line)| format!("{}:{line}", plain(file)))
                 .collect();
         let architectures = self.architectures.join(", ");

@@ -58,8 +58,8 @@ pub(super) fn run(args: &Args, ui: &mut Ui) -> Result<Answer, Failure> {
     };
     let explanations = asked.explain(&source, &target, &known).map_err(|contradiction| {
         let place = contradiction.second;
-        let all = [source.diagnostic(Weight::Error, place, "", &contradiction, None)];
-        source.texts().tell(&all, ui);
+        let all = [source.written.diagnostic(Weight::Error, place, "", &contradiction, None)];
+        source.written.texts().tell(&all, ui);
         Failure::Said(Answer::WrongQuestion)
     })?;
     if explanations.is_empty() {

@@ -24,7 +24,10 @@ fn profile(checked: &Checked) -> Profile<'_> {
         why: it.why.clone(),
         fix: it.fix.clone(),
     };
-    Profile { file: &checked.file, findings: checked.findings.iter().map(finding).collect() }
+    Profile {
+        file: &checked.written.file,
+        findings: checked.findings.iter().map(finding).collect(),
+    }
 }
 
 #[derive(Serialize)]

@@ -9,7 +9,7 @@ use stockade_seccomp::{
 };
 use stockade_spec::ProfileObject;
 
-use super::super::profile::place;
+use super::super::written::place;
 
 /// Something that would be lost.
 pub(super) struct Gap {

@@ -126,9 +126,10 @@ fn rule(answered: &Answered<'_>, index: usize) -> String {
 
 fn place(answered: &Answered<'_>, spot: Spot) -> String {
     let source = answered.source;
-    let found = spot.locate(&source.text);
-    let found = found.filter(|_| !source.text.is_empty());
-    found.map_or(String::new(), |it| format!(", {}:{it}", plain(&source.file)))
+    let found = spot.locate(source.written.json());
+    let found = found.filter(|_| !source.written.text.is_empty());
+    let Some(found) = found else { return String::new() };
+    format!(", {}:{}", plain(&source.written.file), source.written.at(found))
 }
 
 /// Columns of the table of capabilities.

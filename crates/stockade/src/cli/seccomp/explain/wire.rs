@@ -9,7 +9,7 @@ pub(super) fn decisions(answered: &Answered<'_>) -> Result<String, Failure> {
     let document = Document {
         api_version: API_VERSION,
         kind: "SeccompExplanation",
-        file: &answered.source.file,
+        file: &answered.source.written.file,
         syscall: &answered.name,
         decisions: answered.explanations.iter().map(|it| decision(answered, it)).collect(),
         opened_by: answered.openers.iter().map(|it| format!("CAP_{}", it.name())).collect(),
@@ -74,8 +74,9 @@ fn silent(answered: &Answered<'_>, silent: &Silent) -> WireSilent {
 }
 
 fn place(answered: &Answered<'_>, spot: Spot) -> WirePlace {
-    let text = &answered.source.text;
-    let found = spot.locate(text).filter(|_| !text.is_empty());
+    let written = &answered.source.written;
+    let found = spot.locate(written.json()).filter(|_| !written.text.is_empty());
+    let found = found.map(|it| written.at(it));
     WirePlace {
         path: spot.to_string(),
         line: found.map(|it| it.line),
