@@ -2,7 +2,8 @@
 //! each field with its place in the file.
 //!
 //! ```text
-//! bytes ── parse ──▶ Manifest::Pod ── validate ──▶ mistakes
+//! bytes ── parse ──▶ Manifest::Pod ─┬─ validate ──▶ mistakes
+//!      │                            └─ sync ──▶ the pod as a server stores it
 //!      ├── bundle::parse ──▶ Bundle
 //!      └── read_profile_object ──▶ ProfileObject
 //! ```
@@ -21,9 +22,11 @@ mod decode;
 pub mod legacy_sysctls;
 mod manifest;
 mod manifest_error;
+pub mod patch;
 mod place;
 mod profile_object;
 mod source;
+mod sync;
 mod tree;
 mod validate;
 
@@ -33,4 +36,5 @@ pub use manifest::{Container, ContainerList, Manifest, Other, Parsed, Pod, parse
 pub use manifest_error::{ManifestError, ManifestErrorKind, Meant, Severity};
 pub use place::{FieldPath, Place, Position, Span};
 pub use profile_object::{ProfileObject, read_profile_object};
+pub use sync::{DeprecatedAnnotation, Synced, sync};
 pub use validate::{ApiVersion, LegacyAnnotations, PrivilegedContainers, Rules, validate};

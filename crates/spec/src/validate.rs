@@ -4,20 +4,20 @@
 //! wording and paths (odd ones too: `spec.HostPID`). Version by version, so that
 //! the answer can be exactly that of a given cluster; the pod is taken as given,
 //! without the copying between annotations and fields that a cluster does on
-//! creation.
+//! creation: that is [`sync`](crate::sync()).
 //!
 //! Not checked: what has no part in confinement (probes, affinity, DNS …).
 //!
 //! Source: Kubernetes `pkg/apis/core/validation`, 1.20 to 1.37.
 
-mod apparmor;
+pub(crate) mod apparmor;
 mod containers;
 mod go;
 mod metadata;
 mod names;
 mod namespaces;
 mod report;
-mod seccomp;
+pub(crate) mod seccomp;
 mod security_context;
 mod sysctls;
 mod windows;

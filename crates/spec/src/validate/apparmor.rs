@@ -12,6 +12,7 @@ use std::collections::HashSet;
 
 use k8s_openapi::api::core::v1 as api;
 
+use super::ApiVersion;
 use super::report::{Report, invalid};
 use crate::manifest_error::ManifestErrorKind;
 use crate::place::FieldPath;
@@ -56,17 +57,24 @@ pub(super) fn check_field(
         }
         return;
     }
-    match name.unwrap_or_default() {
-        "" => report.required(&path, "must be set when AppArmor type is Localhost"),
-        name if name.trim() != name => {
-            report.invalid(&path, name, "must not be padded with whitespace");
-        }
-        name if name.len() > MOST_BYTES => {
-            let limit = if report.since(31) { "may not be more than" } else { "must have at most" };
-            let detail = format!("{limit} {MOST_BYTES} bytes");
-            report.add(&path, ManifestErrorKind::TooLong { detail });
-        }
-        _ => {}
+    if let Some(fault) = name_fault(name.unwrap_or_default(), report.rules.version) {
+        report.add(&path, fault);
+    }
+}
+
+/// What is wrong with the name of a profile on the node.
+pub(crate) fn name_fault(name: &str, version: ApiVersion) -> Option<ManifestErrorKind> {
+    if name.is_empty() {
+        let detail = "must be set when AppArmor type is Localhost".to_owned();
+        Some(ManifestErrorKind::Required { detail })
+    } else if name.trim() != name {
+        Some(invalid(format!("{name:?}"), "must not be padded with whitespace"))
+    } else if name.len() > MOST_BYTES {
+        let is_new = version >= ApiVersion(31);
+        let limit = if is_new { "may not be more than" } else { "must have at most" };
+        Some(ManifestErrorKind::TooLong { detail: format!("{limit} {MOST_BYTES} bytes") })
+    } else {
+        None
     }
 }
 
@@ -101,6 +109,6 @@ pub(super) fn check_agreement(report: &mut Report<'_>) {
 }
 
 const TYPES: &[&str] = &["Localhost", "RuntimeDefault", "Unconfined"];
-const KEY: &str = "container.apparmor.security.beta.kubernetes.io/";
+pub(crate) const KEY: &str = "container.apparmor.security.beta.kubernetes.io/";
 const LOCALHOST: &str = "localhost/";
 const MOST_BYTES: usize = 4095;

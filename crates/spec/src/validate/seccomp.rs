@@ -125,7 +125,7 @@ fn descending_fault(file: &str) -> Option<&'static str> {
 }
 
 const TYPES: &[&str] = &["Localhost", "RuntimeDefault", "Unconfined"];
-const POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
-const CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
+pub(crate) const POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
+pub(crate) const CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
 const VERY_OLD_POD: &str = "security.alpha.kubernetes.io/seccomp/pod";
 const VERY_OLD_CONTAINER: &str = "security.alpha.kubernetes.io/seccomp/container/";
