@@ -28,6 +28,7 @@ mod container;
 mod drift;
 mod expect;
 mod finding;
+pub mod kubelet;
 pub mod limits;
 mod mechanism;
 mod origin;

@@ -54,6 +54,30 @@ impl<'a> Scope<'a> {
     }
 }
 
+/// What fields and annotations say about one container's profile, level by level.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Said<T> {
+    pub(crate) own_field: Option<T>,
+    pub(crate) own_annotation: Option<T>,
+    pub(crate) pod_field: Option<T>,
+    pub(crate) pod_annotation: Option<T>,
+}
+
+impl<T> Said<T> {
+    /// The one that counts: the container goes before the pod, and a field before the annotation of
+    /// its level. So a container's annotation goes before the pod's field, as in every kubelet.
+    pub(crate) fn first(self) -> Option<T> {
+        let Self { own_field, own_annotation, pod_field, pod_annotation } = self;
+        own_field.or(own_annotation).or(pod_field).or(pod_annotation)
+    }
+}
+
+impl<T> Default for Said<T> {
+    fn default() -> Self {
+        Self { own_field: None, own_annotation: None, pod_field: None, pod_annotation: None }
+    }
+}
+
 /// The place of a field of the pod's security context.
 pub(crate) fn pod_place(pod: &Pod, name: &str) -> Place {
     pod.place(&FieldPath::from("spec.securityContext").child(name))

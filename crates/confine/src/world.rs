@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stockade_abi::host::Kernel;
 use stockade_abi::{Architecture, CapabilitySet};
-use stockade_spec::Pod;
+use stockade_spec::{ApiVersion, Pod};
 
 use crate::container::UserNamespace;
 use crate::mechanism::seccomp;
@@ -117,6 +117,16 @@ pub enum Legacy {
     },
     /// Exactly as a cluster of this minor version treats them.
     Exactly(u32),
+}
+
+impl Legacy {
+    /// The minor version of Kubernetes whose rules count: the newest known, if none is named.
+    pub const fn minor(self) -> u32 {
+        match self {
+            Self::Honoured { .. } => ApiVersion::LATEST.0 as u32,
+            Self::Exactly(minor) => minor,
+        }
+    }
 }
 
 /// Whether `unconfined` is taken from an annotation that no current cluster reads.

@@ -13,8 +13,8 @@
 use stockade_abi::facts::Label;
 use stockade_abi::host::LsmState;
 use stockade_abi::{Host, Reading};
-use stockade_spec::FieldPath;
 use stockade_spec::k8s_openapi::api::core::v1::AppArmorProfile;
+use stockade_spec::{FieldPath, Place};
 
 use crate::container::AppArmor;
 use crate::finding::{Finding, Mechanism, Verdict};
@@ -25,13 +25,13 @@ use crate::{Origin, Reason, Sourced};
 
 pub(crate) fn resolve(scope: &Scope<'_>, findings: &mut Findings) -> Sourced<AppArmor> {
     if let Some(profile) = scope.own().and_then(|it| it.app_armor_profile.as_ref()) {
-        return of_field(profile, Origin::Declared(scope.own_place("appArmorProfile")));
+        return of_field(profile, scope.own_place("appArmorProfile"), scope, findings);
     }
     if let Some(from_annotation) = of_annotation(scope, findings) {
         return from_annotation;
     }
     if let Some(profile) = scope.shared().and_then(|it| it.app_armor_profile.as_ref()) {
-        return of_field(profile, Origin::Declared(pod_place(scope.pod, "appArmorProfile")));
+        return of_field(profile, pod_place(scope.pod, "appArmorProfile"), scope, findings);
     }
     if scope.is_privileged() {
         let origin = Origin::Declared(scope.own_place("privileged"));
@@ -41,19 +41,28 @@ pub(crate) fn resolve(scope: &Scope<'_>, findings: &mut Findings) -> Sourced<App
 }
 
 /// The field was validated before: its type is one of three and a name goes with `Localhost` only.
-fn of_field(profile: &AppArmorProfile, origin: Origin) -> Sourced<AppArmor> {
+fn of_field(
+    profile: &AppArmorProfile,
+    place: Place,
+    scope: &Scope<'_>,
+    findings: &mut Findings,
+) -> Sourced<AppArmor> {
+    if let Legacy::Exactly(minor) = scope.world.node.legacy
+        && minor < 30
+    {
+        let why = format!("Kubernetes 1.{minor} has no field for AppArmor and would drop it");
+        findings.refuse(Reason::NotEnforced, place.clone(), why);
+    }
     let value = match (profile.type_.as_str(), &profile.localhost_profile) {
         ("Localhost", Some(name)) => AppArmor::Localhost(name.clone()),
         ("Unconfined", _) => AppArmor::Unconfined,
         _ => AppArmor::RuntimeDefault,
     };
-    Sourced::new(value, origin)
+    Sourced::new(value, Origin::Declared(place))
 }
 
 fn of_annotation(scope: &Scope<'_>, findings: &mut Findings) -> Option<Sourced<AppArmor>> {
-    let key = format!("{ANNOTATION_PREFIX}{}", scope.container.name);
-    let text = scope.pod.object.metadata.annotations.as_ref()?.get(&key)?;
-    let place = scope.pod.place(&FieldPath::from("metadata.annotations").key(&key));
+    let (text, place) = annotation_of(scope)?;
     if let Legacy::Exactly(minor) = scope.world.node.legacy
         && minor < 4
     {
@@ -61,17 +70,14 @@ fn of_annotation(scope: &Scope<'_>, findings: &mut Findings) -> Option<Sourced<A
             .warn(Origin::Annotation(place), format!("Kubernetes 1.{minor} does not read this"));
         return None;
     }
-    let value = match text.as_str() {
-        "runtime/default" => AppArmor::RuntimeDefault,
-        "unconfined" => AppArmor::Unconfined,
-        other => match other.strip_prefix("localhost/") {
-            Some(name) if !name.trim().is_empty() => AppArmor::Localhost(name.to_owned()),
-            _ => {
-                let why = format!("invalid AppArmor profile name: {text:?}");
-                findings.refuse(Reason::AppArmor, place, why);
-                return None;
-            }
-        },
+    let value = match of_text(text) {
+        Some(AppArmor::Localhost(name)) if name.trim().is_empty() => None,
+        value => value,
+    };
+    let Some(value) = value else {
+        let why = format!("invalid AppArmor profile name: {text:?}");
+        findings.refuse(Reason::AppArmor, place, why);
+        return None;
     };
     if !matches!(scope.world.node.legacy, Legacy::Exactly(minor) if minor < 30) {
         findings.warn(
@@ -80,6 +86,22 @@ fn of_annotation(scope: &Scope<'_>, findings: &mut Findings) -> Option<Sourced<A
         );
     }
     Some(Sourced::new(value, Origin::Annotation(place)))
+}
+
+/// The annotation of the container, as it is written.
+pub(crate) fn annotation_of<'a>(scope: &Scope<'a>) -> Option<(&'a str, Place)> {
+    let key = format!("{ANNOTATION_PREFIX}{}", scope.container.name);
+    let text = scope.pod.annotations().get(&key)?;
+    Some((text, scope.pod.place(&FieldPath::from("metadata.annotations").key(&key))))
+}
+
+/// What an annotation says; `None` if that is nothing.
+pub(crate) fn of_text(text: &str) -> Option<AppArmor> {
+    match text {
+        "runtime/default" => Some(AppArmor::RuntimeDefault),
+        "unconfined" => Some(AppArmor::Unconfined),
+        other => other.strip_prefix("localhost/").map(|it| AppArmor::Localhost(it.to_owned())),
+    }
 }
 
 pub(crate) fn plan(profile: &Sourced<AppArmor>) -> Vec<Step> {
@@ -241,6 +263,21 @@ mod tests {
             let told = warnings(&pod, &world);
             let says = told.iter().any(|it| it.contains("deprecated since v1.30"));
             assert_eq!(says, deprecated, "{legacy:?}: {told:?}");
+        }
+    }
+
+    #[test]
+    fn a_field_is_no_field_to_a_cluster_before_1_30() {
+        let field = "appArmorProfile: {type: Unconfined}";
+        for (minor, is_known) in [(29, false), (30, true)] {
+            let world =
+                World { node: Node { legacy: Legacy::Exactly(minor), ..node() }, ..world() };
+            for pod in [annotated("", field, ""), annotated("", "", field)] {
+                let told = refusals(&pod, &world);
+                assert_eq!(told.is_empty(), is_known, "v1.{minor}: {told:?}");
+                let says = told.iter().all(|it| it.contains("1.29 has no field for AppArmor"));
+                assert!(says, "{told:?}");
+            }
         }
     }
 

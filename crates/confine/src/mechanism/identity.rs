@@ -25,7 +25,8 @@ use crate::plan::{Action, Stage, Step};
 use crate::scope::{Findings, Scope, pod_place};
 use crate::{Origin, Reason, Sourced};
 
-use accounts::{Account, ImageUser};
+use accounts::Account;
+pub(crate) use accounts::ImageUser;
 
 pub(crate) fn resolve(scope: &Scope<'_>, findings: &mut Findings) -> Sourced<Identity> {
     let user = scope.effective("runAsUser", |it| it.run_as_user, |it| it.run_as_user);

@@ -7,13 +7,15 @@
 //! | done | an empty read-only directory or the null device over each masked path, a read-only mount of each read-only one |
 //! | seen | `/proc/<pid>/mountinfo` |
 //!
-//! The lists are those of the kubelet since 1.34. A path that the kernel does not have cannot be
+//! The lists are those of the kubelet since 1.34, whatever version the node plays: older ones lack paths
+//! that leak. A path that the kernel does not have cannot be
 //! masked and need not be.
 
 use std::collections::BTreeMap;
 
 use stockade_abi::Reading;
 use stockade_abi::facts::PathAccess;
+use stockade_spec::ApiVersion;
 
 use crate::container::GuardedPaths;
 use crate::finding::{Finding, Mechanism, Verdict};
@@ -33,13 +35,30 @@ pub(crate) fn resolve(scope: &Scope<'_>, findings: &mut Findings) -> Sourced<Gua
         let origin = Origin::Declared(scope.own_place("privileged"));
         return Sourced::new(GuardedPaths::default(), origin);
     }
-    let per_cpu = (0..=scope.world.node.last_cpu)
-        .map(|cpu| format!("/sys/devices/system/cpu/cpu{cpu}/thermal_throttle"));
-    let value = GuardedPaths {
-        masked: MASKED.iter().map(ToString::to_string).chain(per_cpu).collect(),
-        read_only: READ_ONLY.iter().map(ToString::to_string).collect(),
-    };
+    let value = lists(LATEST, scope.world.node.last_cpu);
     Sourced::default(value, "the kubelet's lists for `procMount: Default`")
+}
+
+/// What a kubelet of that version asks its runtime to guard, whether or not it will.
+pub(crate) fn asked_for(scope: &Scope<'_>, minor: u32) -> GuardedPaths {
+    match scope.own().and_then(|it| it.proc_mount.as_deref()) {
+        Some("Unmasked") => GuardedPaths::default(),
+        _ => lists(minor, scope.world.node.last_cpu),
+    }
+}
+
+/// The lists for `procMount: Default`.
+fn lists(minor: u32, last_cpu: u32) -> GuardedPaths {
+    let of = |list: &[Listed]| {
+        let listed = list.iter().filter(|it| (it.since..=it.last).contains(&minor));
+        listed.map(|it| it.path.to_owned()).collect::<Vec<_>>()
+    };
+    let per_cpu = (0..=last_cpu)
+        .map(|cpu| format!("/sys/devices/system/cpu/cpu{cpu}/thermal_throttle"))
+        .filter(|_| minor >= PER_CPU_SINCE);
+    let mut masked = of(MASKED);
+    masked.extend(per_cpu);
+    GuardedPaths { masked, read_only: of(READ_ONLY) }
 }
 
 pub(crate) fn plan(paths: &Sourced<GuardedPaths>) -> Vec<Step> {
@@ -106,23 +125,53 @@ const fn word(access: PathAccess) -> &'static str {
     }
 }
 
-const MASKED: &[&str] = &[
-    "/proc/asound",
-    "/proc/acpi",
-    "/proc/kcore",
-    "/proc/keys",
-    "/proc/latency_stats",
-    "/proc/timer_list",
-    "/proc/timer_stats",
-    "/proc/sched_debug",
-    "/proc/scsi",
-    "/proc/interrupts",
-    "/sys/firmware",
-    "/sys/devices/virtual/powercap",
+/// A path of a kubelet's list, with the versions of Kubernetes that have it.
+struct Listed {
+    path: &'static str,
+    since: u32,
+    last: u32,
+}
+
+const fn always(path: &'static str) -> Listed {
+    since(0, path)
+}
+
+const fn since(since: u32, path: &'static str) -> Listed {
+    Listed { path, since, last: u32::MAX }
+}
+
+const fn until(last: u32, path: &'static str) -> Listed {
+    Listed { path, since: 0, last }
+}
+
+const MASKED: &[Listed] = &[
+    since(27, "/proc/asound"),
+    always("/proc/acpi"),
+    always("/proc/kcore"),
+    always("/proc/keys"),
+    always("/proc/latency_stats"),
+    always("/proc/timer_list"),
+    always("/proc/timer_stats"),
+    always("/proc/sched_debug"),
+    always("/proc/scsi"),
+    since(PER_CPU_SINCE, "/proc/interrupts"),
+    always("/sys/firmware"),
+    since(28, "/sys/devices/virtual/powercap"),
 ];
 
-const READ_ONLY: &[&str] =
-    &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+const READ_ONLY: &[Listed] = &[
+    until(26, "/proc/asound"),
+    always("/proc/bus"),
+    always("/proc/fs"),
+    always("/proc/irq"),
+    always("/proc/sys"),
+    always("/proc/sysrq-trigger"),
+];
+
+/// Since 1.34, and in late patch releases of the three before it.
+const PER_CPU_SINCE: u32 = 31;
+
+const LATEST: u32 = ApiVersion::LATEST.0 as u32;
 
 #[cfg(test)]
 mod tests {

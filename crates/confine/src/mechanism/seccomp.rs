@@ -28,8 +28,8 @@ use crate::scope::{Findings, Scope};
 use crate::world::{Node, SeccompDefault};
 use crate::{Origin, Reason, Refusal, Sourced};
 
-pub(crate) use declared::localhost_profiles;
 use declared::{ProfileName, declared};
+pub(crate) use declared::{kubelet_annotations, localhost_profiles};
 
 pub(crate) fn resolve(
     scope: &Scope<'_>,

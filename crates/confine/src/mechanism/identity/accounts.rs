@@ -12,14 +12,14 @@ pub(super) struct Account {
 
 /// The user part of an image's `USER`.
 #[derive(Clone, Debug, Eq, PartialEq)]
-pub(super) enum ImageUser {
+pub(crate) enum ImageUser {
     Unset,
     Number(i64),
     Name(String),
 }
 
 impl ImageUser {
-    pub(super) fn of(user: &str) -> Self {
+    pub(crate) fn of(user: &str) -> Self {
         let user = user.split(':').next().unwrap_or_default();
         match (user, decimal(user)) {
             ("", _) => Self::Unset,

@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use stockade_spec::k8s_openapi::api::core::v1::SeccompProfile;
 use stockade_spec::{FieldPath, Place, Pod};
 
-use crate::scope::{Findings, Scope, pod_place};
+use crate::scope::{Findings, Said, Scope, pod_place};
 use crate::world::{Legacy, LegacyUnconfined};
 use crate::{Origin, Reason, Sourced};
 
@@ -51,12 +51,29 @@ pub(super) fn declared(scope: &Scope<'_>, findings: &mut Findings) -> Option<Sou
     let shared_annotation = annotation(scope, |era| era.pod.to_owned(), findings);
 
     match scope.world.node.legacy {
-        Legacy::Exactly(_) => own.or(own_annotation).or(shared).or(shared_annotation),
+        Legacy::Exactly(_) => Said {
+            own_field: own,
+            own_annotation,
+            pod_field: shared,
+            pod_annotation: shared_annotation,
+        }
+        .first(),
         Legacy::Honoured { unconfined } => {
             let said = own.or(shared);
             let dead = own_annotation.or(shared_annotation);
             combine(said, dead, unconfined, findings)
         }
+    }
+}
+
+/// The annotations that a kubelet reads, as they are written.
+pub(crate) fn kubelet_annotations<'a>(scope: &Scope<'a>) -> Said<&'a str> {
+    let text = |key: &str| scope.pod.annotations().get(key).map(String::as_str);
+    let [era, ..] = ERAS;
+    Said {
+        own_annotation: text(&format!("{}{}", era.container, scope.container.name)),
+        pod_annotation: text(era.pod),
+        ..Said::default()
     }
 }
 
@@ -144,7 +161,7 @@ fn annotation(
     findings: &mut Findings,
 ) -> Option<Sourced<ProfileName>> {
     let mut found = None;
-    for era in ERAS {
+    for era in &ERAS {
         let key = key(era);
         let Some(text) = scope.pod.annotations().get(&key) else { continue };
         let place = scope.pod.place(&FieldPath::from("metadata.annotations").key(&key));
@@ -189,7 +206,7 @@ struct Era {
 }
 
 /// Newest first.
-const ERAS: &[Era] = &[
+const ERAS: [Era; 2] = [
     Era {
         container: "container.seccomp.security.alpha.kubernetes.io/",
         pod: "seccomp.security.alpha.kubernetes.io/pod",
