@@ -35,6 +35,6 @@ pub fn admit(
     host: &Host,
 ) -> Result<Runnable, Vec<Refusal>> {
     let mut refusals = node::sysctls::check(pod, &resolved, world);
-    refusals.extend(node::apparmor::check(pod, &resolved, host));
+    refusals.extend(node::apparmor::check(pod, &resolved, world, host));
     if refusals.is_empty() { Ok(Runnable(resolved)) } else { Err(refusals) }
 }

@@ -10,7 +10,6 @@ use std::fmt;
 
 use stockade_abi::NamespaceKind;
 use stockade_abi::host::Kernel;
-use stockade_confine::world::Legacy;
 use stockade_confine::{Origin, Reason, Refusal, Resolved, Sourced, Sysctl, World, dotted_sysctl};
 use stockade_spec::{FieldPath, Place, Pod};
 
@@ -19,10 +18,7 @@ pub(crate) fn check(pod: &Pod, resolved: &Resolved, world: &World) -> Vec<Refusa
     if sysctls.is_empty() {
         return Vec::new();
     }
-    let minor = match world.node.legacy {
-        Legacy::Exactly(minor) => minor,
-        Legacy::Honoured { .. } => LATEST,
-    };
+    let minor = world.node.legacy.minor();
     let patterns = &world.node.allowed_unsafe_sysctls;
     let list = match Allowlist::build(patterns, minor, &world.node.kernel) {
         Ok(list) => list,
@@ -257,9 +253,6 @@ const fn safe(
 ) -> Safe {
     Safe { name, since, namespace, kernel }
 }
-
-/// The newest version whose rules are known here.
-const LATEST: u32 = 37;
 
 /// The version from which on slashes separate segments, too.
 const SLASHES_SINCE: u32 = 23;
