@@ -1,60 +1,63 @@
-//! What a node and its API server say about a pod.
+//! What a node says about a pod.
 
-use stockade_abi::facts::{MountAccess, NoNewPrivs};
-use stockade_abi::{Capability, NamespaceKind};
+use std::collections::BTreeMap;
+
+use stockade_abi::Reading;
+use stockade_abi::host::{AppArmorSupport, LsmState};
 use stockade_admit::admit;
+use stockade_admit::node::apparmor::{Need, kubelet, need};
 use stockade_admit::node::sysctls::Allowlist;
-use stockade_confine::{
-    Confinement, Reason, Refusal, RestartDefault, Seccomp, resolve, world::ImageFacts,
-};
-use stockade_spec::{ApiVersion, PrivilegedContainers, Rules, validate};
+use stockade_confine::{Reason, Refusal, RestartDefault, resolve, world::ImageFacts};
 
+use crate::kubelet::told;
+use crate::meant::effective;
 use crate::place::{host, image, kernel, pod, strings, world};
-use crate::{Case, Compare, Outcome};
+use crate::server::{synced, validation};
+use crate::{Case, Compare, Family, Outcome};
 
 /// Every file, and how its cases are compared.
-pub(crate) const FILES: &[(&str, Compare)] = &[
-    ("apparmor-api-validation", validation),
-    ("effective-security-context", effective),
-    ("run-as-non-root", run_as_non_root),
-    ("seccomp-api-validation", validation),
-    ("securitycontext-api-validation", validation),
-    ("sysctl-allowlist-build", allowlist),
-    ("sysctl-api-validation", validation),
-    ("sysctl-kubelet-admission", sysctls),
+pub(crate) const FAMILIES: &[Family] = &[
+    of("apparmor-annotation-field-sync", synced),
+    of("apparmor-api-validation", validation),
+    of("apparmor-kubelet-admission", apparmor),
+    of("apparmor-to-cri", told),
+    of("effective-security-context", told),
+    Family { file: "effective-security-context", what: "meant", compare: effective },
+    of("run-as-non-root", run_as_non_root),
+    of("seccomp-annotation-field-sync", synced),
+    of("seccomp-api-validation", validation),
+    of("seccomp-to-cri", told),
+    of("securitycontext-api-validation", validation),
+    of("sysctl-allowlist-build", allowlist),
+    of("sysctl-api-validation", validation),
+    of("sysctl-kubelet-admission", sysctls),
 ];
 
-/// The pod as given; the copying between annotations and fields is not this project's.
-fn validation(case: &Case) -> Outcome {
-    let privileged = match case.input["allowPrivileged"].as_bool() {
-        Some(false) => PrivilegedContainers::Forbidden,
-        Some(true) | None => PrivilegedContainers::Allowed,
-    };
-    let rules = Rules { privileged, ..Rules::from(ApiVersion(case.minor)) };
-    let mistakes = validate(&pod(case), rules);
-    let mut ours: Vec<_> =
-        mistakes.iter().map(|it| (it.place.path.to_string(), it.to_string())).collect();
-    let errors = case.expected["errors"].as_array().unwrap();
-    let text = |it: &serde_json::Value, key: &str| it[key].as_str().unwrap().to_owned();
-    let mut upstream: Vec<_> =
-        errors.iter().map(|it| (text(it, "field"), text(it, "message"))).collect();
-    ours.sort();
-    upstream.sort();
-    for ((_, ours), (_, upstream)) in ours.iter_mut().zip(&mut upstream) {
-        if upstream.contains("0xc0") {
-            *ours = without_value(ours);
-            *upstream = without_value(upstream);
-        }
-    }
-    Outcome::of(&ours, &upstream)
+const fn of(file: &'static str, compare: Compare) -> Family {
+    Family { file, what: "", compare }
 }
 
-/// Old versions print some values as Go sees them, with where they lay in memory. What can be
-/// compared is what is said of the value.
-fn without_value(message: &str) -> String {
-    let (field, value) = message.split_once("Invalid value: ").unwrap();
-    let (_, what) = value.rsplit_once("}: ").unwrap();
-    format!("{field}Invalid value: …: {what}")
+fn apparmor(case: &Case) -> Outcome {
+    let loaded = strings(case, "loadedProfiles").into_iter();
+    let profiles: BTreeMap<_, _> = loaded.map(|it| (it, "enforce".to_owned())).collect();
+    let state = match case.input["hostAppArmorEnabled"].as_bool() {
+        Some(true) => LsmState::Active,
+        Some(false) | None => LsmState::Inactive,
+    };
+    let support = AppArmorSupport { state, profiles: Reading::Known(profiles) };
+    let pod = pod(case);
+    let minor = case.minor.into();
+    let is_needed = need(&pod, minor).is_some();
+    let ours = match kubelet(&pod, minor, &support) {
+        Ok(Need::Required | Need::NotRequired) => (is_needed, None),
+        Err(refusal) => (is_needed, Some((refusal.reason.to_string(), refusal.why))),
+    };
+    let text = |key: &str| case.expected[key].as_str().unwrap_or_default().to_owned();
+    let refusal = match case.expected["admit"].as_bool() {
+        Some(true) => None,
+        Some(false) | None => Some((text("reason"), text("message"))),
+    };
+    Outcome::of(&ours, &(case.expected["required"] == true, refusal))
 }
 
 fn allowlist(case: &Case) -> Outcome {
@@ -105,116 +108,7 @@ fn run_as_non_root(case: &Case) -> Outcome {
     Outcome::of(&ours, &error.into_iter().collect())
 }
 
-/// What a kubelet asks of its runtime, as far as a pod says it and not the runtime.
-fn effective(case: &Case) -> Outcome {
-    let upstream = &case.expected;
-    let resolved = match resolve(&pod(case), &world(case, image()), RestartDefault::Always) {
-        Ok(resolved) => resolved,
-        Err(refusals) if upstream["error"].is_string() => {
-            let known = refusals.iter().all(|it| it.reason != Reason::NotEnforced);
-            return if known { Outcome::Same } else { refused(&refusals) };
-        }
-        Err(refusals) => return refused(&refusals),
-    };
-    if let Some(error) = upstream["error"].as_str() {
-        if !validate(&pod(case), ApiVersion(case.minor)).is_empty() {
-            // Refused before anybody resolves it.
-            return Outcome::Same;
-        }
-        return Outcome::Differs(format!("resolved, but upstream says: {error}"));
-    }
-    let named = case.input["container"].as_str();
-    let container = resolved.containers.iter().find(|it| Some(it.name.as_str()) == named).unwrap();
-    let groups = upstream["supplementalGroups"].as_array().into_iter().flatten();
-    let mut groups: Vec<u64> = groups.filter_map(serde_json::Value::as_u64).collect();
-    groups.sort_unstable();
-    let shares = |kind| !container.confinement.namespaces.value.contains(kind);
-    let namespaces = [
-        ("network", "NODE", shares(NamespaceKind::Net)),
-        ("pid", "NODE", shares(NamespaceKind::Pid)),
-        ("ipc", "NODE", shares(NamespaceKind::Ipc)),
-        ("userns", "POD", resolved.pod.user_namespace.is_some()),
-    ];
-    // Not part of the answers of old versions.
-    let is_there = upstream["namespaces"].is_object();
-    Outcome::of(
-        &Effective::ours(&container.confinement, namespaces.map(|(_, _, ours)| ours && is_there)),
-        &Effective {
-            uid: upstream["runAsUser"].as_u64().unwrap_or(0),
-            gid: upstream["runAsGroup"].as_u64().unwrap_or(0),
-            groups,
-            no_new_privs: upstream["noNewPrivs"] == true,
-            read_only_root: upstream["readonlyRootfs"] == true,
-            // A privileged container's are the runtime's business: none.
-            no_masks: upstream["maskedPathsEmpty"] == true || upstream["privileged"] == true,
-            no_read_only: upstream["readonlyPathsEmpty"] == true || upstream["privileged"] == true,
-            unconfined: upstream["seccompProfileType"] == "Unconfined",
-            namespaces: namespaces.map(|(key, word, _)| upstream["namespaces"][key] == word),
-            given: capabilities(upstream, "add"),
-            taken: capabilities(upstream, "drop"),
-        }
-        .without_default_capabilities(&container.confinement),
-    )
-}
-
-/// The answers that can be compared.
-#[derive(Debug, PartialEq)]
-struct Effective {
-    uid: u64,
-    gid: u64,
-    groups: Vec<u64>,
-    no_new_privs: bool,
-    read_only_root: bool,
-    no_masks: bool,
-    no_read_only: bool,
-    unconfined: bool,
-    /// The host's network, processes and IPC; a user namespace.
-    namespaces: [bool; 4],
-    /// Asked for and not there.
-    given: Vec<Capability>,
-    /// Taken away and there.
-    taken: Vec<Capability>,
-}
-
-impl Effective {
-    fn ours(it: &Confinement, namespaces: [bool; 4]) -> Self {
-        let identity = &it.identity.value;
-        Self {
-            uid: identity.uid.into(),
-            gid: identity.gid.into(),
-            groups: identity.groups.iter().copied().map(u64::from).collect(),
-            no_new_privs: it.no_new_privs.value == NoNewPrivs::Set,
-            read_only_root: it.root.value.access == MountAccess::ReadOnly,
-            no_masks: it.paths.value.masked.is_empty(),
-            no_read_only: it.paths.value.read_only.is_empty(),
-            unconfined: it.seccomp.value == Seccomp::Unconfined,
-            namespaces,
-            given: Vec::new(),
-            taken: Vec::new(),
-        }
-    }
-
-    /// Leaves of the capabilities those in which the pod's wish is not granted: what a container
-    /// has beyond its wishes is the runtime's default.
-    fn without_default_capabilities(mut self, it: &Confinement) -> Self {
-        let held = it.capabilities.value.bounding;
-        let wished = self.given.clone();
-        self.given.retain(|it| !held.contains(*it));
-        self.taken.retain(|it| held.contains(*it) && !wished.contains(it));
-        self
-    }
-}
-
-fn capabilities(upstream: &serde_json::Value, list: &str) -> Vec<Capability> {
-    let names = upstream["capabilities"][list].as_array().into_iter().flatten();
-    let parse = |name: &str| match name {
-        "ALL" => Capability::ALL.to_vec(),
-        name => vec![name.parse().unwrap()],
-    };
-    names.flat_map(|it| parse(it.as_str().unwrap())).collect()
-}
-
-fn refused(refusals: &[Refusal]) -> Outcome {
+pub(crate) fn refused(refusals: &[Refusal]) -> Outcome {
     let text = |it: &Refusal| format!("{}: {}", it.reason, it.why);
     let all: Vec<String> = refusals.iter().map(text).collect();
     if refusals.iter().all(|it| it.reason == Reason::NotEnforced) {
