@@ -63,7 +63,8 @@ fn apparmor(case: &Case) -> Outcome {
 fn allowlist(case: &Case) -> Outcome {
     let built = Allowlist::build(&strings(case, "patterns"), case.minor.into(), &kernel());
     let upstream = case.expected["error"].as_str().map(str::to_owned);
-    Outcome::of(&built.err().map(|it| it.to_string()), &upstream)
+    let ours = (built.is_ok(), built.err().map(|it| it.to_string()));
+    Outcome::of(&ours, &(case.expected["ok"] == true, upstream))
 }
 
 fn sysctls(case: &Case) -> Outcome {
@@ -105,7 +106,8 @@ fn run_as_non_root(case: &Case) -> Outcome {
     let ours: Vec<&str> = refusals.iter().map(|it| it.why.as_str()).collect();
     // The kubelet adds which pod and container it was; a report says that otherwise.
     let error = case.expected["error"].as_str().map(|it| it.split(" (pod: ").next().unwrap());
-    Outcome::of(&ours, &error.into_iter().collect())
+    let upstream = (case.expected["ok"] == true, error.into_iter().collect());
+    Outcome::of(&(ours.is_empty(), ours), &upstream)
 }
 
 pub(crate) fn refused(refusals: &[Refusal]) -> Outcome {

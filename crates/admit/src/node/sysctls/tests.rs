@@ -86,6 +86,59 @@ fn names_that_a_pod_may_set() {
 }
 
 #[test]
+fn a_pattern_has_at_most_253_characters() {
+    let of = |length: usize| format!("net.{}", "a".repeat(length - 4));
+    assert!(build(&[&of(253)], 36).is_ok());
+    assert!(build(&[&of(254)], 36).unwrap_err().contains("at most 253 characters"));
+}
+
+#[test]
+fn an_exact_entry_and_a_prefix_may_overlap() {
+    let list = build(&["net.ipv4.*", "net.ipv4.tcp_*", "net.ipv4.tcp_x"], 36).unwrap();
+    for (name, expected) in [
+        ("net.ipv4.tcp_x", Some(NamespaceKind::Net)),
+        ("net.ipv4.tcp_", Some(NamespaceKind::Net)),
+        ("net.ipv4.x", Some(NamespaceKind::Net)),
+        ("net.ipv4", None),
+        ("net.ipv6.x", None),
+    ] {
+        assert_eq!(list.namespace_of(name), expected, "{name}");
+    }
+}
+
+#[test]
+fn each_safe_sysctl_is_safe_from_its_version_on() {
+    use NamespaceKind::{Ipc, Net};
+    for (name, since, namespace, least) in [
+        ("kernel.shm_rmid_forced", 4, Ipc, None),
+        ("net.ipv4.ip_local_port_range", 4, Net, None),
+        ("net.ipv4.tcp_syncookies", 4, Net, None),
+        ("net.ipv4.ping_group_range", 18, Net, None),
+        ("net.ipv4.ip_unprivileged_port_start", 22, Net, None),
+        ("net.ipv4.ip_local_reserved_ports", 27, Net, Some((3, 16))),
+        ("net.ipv4.tcp_keepalive_time", 29, Net, Some((4, 5))),
+        ("net.ipv4.tcp_fin_timeout", 29, Net, Some((4, 6))),
+        ("net.ipv4.tcp_keepalive_intvl", 29, Net, Some((4, 5))),
+        ("net.ipv4.tcp_keepalive_probes", 29, Net, Some((4, 5))),
+        ("net.ipv4.tcp_rmem", 32, Net, Some((4, 15))),
+        ("net.ipv4.tcp_wmem", 32, Net, Some((4, 15))),
+        ("net.ipv4.tcp_slow_start_after_idle", 37, Net, None),
+        ("net.ipv4.tcp_notsent_lowat", 37, Net, None),
+    ] {
+        let at = |minor: u32, (major, lesser): (u32, u32)| {
+            Allowlist::build(&[], minor, &kernel(major, lesser)).unwrap().namespace_of(name)
+        };
+        let (major, lesser) = least.unwrap_or((3, 0));
+        assert_eq!(at(since, (major, lesser)), Some(namespace), "{name}");
+        assert_eq!(at(37, (6, 18)), Some(namespace), "{name}");
+        assert_eq!(at(since - 1, (6, 18)), None, "{name}");
+        if least.is_some() {
+            assert_eq!(at(37, (major, lesser - 1)), None, "{name}");
+        }
+    }
+}
+
+#[test]
 fn safety_depends_on_version_and_kernel() {
     let allows = |minor, major_kernel, minor_kernel, name: &str| {
         let list = Allowlist::build(&[], minor, &kernel(major_kernel, minor_kernel)).unwrap();

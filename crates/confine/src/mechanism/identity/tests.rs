@@ -101,6 +101,14 @@ fn root_where_it_is_forbidden() {
         let told = refusals(&secured(pod, container), &image(user));
         assert_eq!(told.join("; "), expected, "{user} {pod} {container}");
     }
+    let told = refusals(&secured("", "runAsNonRoot: true"), &image("2147483648"));
+    assert_eq!(
+        told[0],
+        format!(
+            "{own}container has runAsNonRoot and image has an invalid user id (2147483648). (Must be \
+             1-(2147483647)): must be between 0 and 2147483647, inclusive"
+        )
+    );
 }
 
 #[test]

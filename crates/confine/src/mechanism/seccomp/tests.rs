@@ -146,6 +146,26 @@ fn a_named_version_reads_what_it_reads() {
 }
 
 #[test]
+fn a_containers_annotation_goes_before_the_pods_field_where_it_counts() {
+    let shared = "seccompProfile: {type: RuntimeDefault}";
+    let own = "seccompProfile: {type: Unconfined}";
+    for (minor, key, own, expected) in [
+        (19, C, "", "localhost/chmod"),
+        (24, C, "", "localhost/chmod"),
+        (26, C, "", "localhost/chmod"),
+        (27, C, "", "RuntimeDefault"),
+        (24, C, own, "unconfined"),
+        (24, POD, "", "RuntimeDefault"),
+        (24, OTHER, "", "RuntimeDefault"),
+    ] {
+        let node = crate::world::Node { legacy: Legacy::Exactly(minor), ..node() };
+        let world = World { node, ..world() };
+        let pod = annotated(&format!("{key}: localhost/chmod"), shared, own);
+        assert_eq!(meant(&pod, &world), expected, "1.{minor} {key} {own}");
+    }
+}
+
+#[test]
 fn all_profiles_of_the_node_that_are_named_are_loaded() {
     let pod = annotated(
         "security.alpha.kubernetes.io/seccomp/pod: localhost/a, \

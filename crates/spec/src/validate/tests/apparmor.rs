@@ -26,6 +26,20 @@ fn apparmor_annotations() {
 }
 
 #[test]
+fn an_apparmor_annotation_may_be_of_a_container_of_any_list() {
+    for (name, is_known) in [("a", true), ("b", true), ("", false), ("B", false)] {
+        let text = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p, annotations: \
+             {{container.apparmor.security.beta.kubernetes.io/{name}: unconfined}}}}\nspec: \
+             {{initContainers: [{{name: a, image: i}}], containers: [{{name: b, image: i}}]}}"
+        );
+        let told = messages(&text, ApiVersion(36));
+        let says = told.iter().any(|it| it.ends_with("container not found"));
+        assert_eq!(says, !is_known, "{name}: {told:?}");
+    }
+}
+
+#[test]
 fn apparmor_fields() {
     const PATH: &str = "spec.containers[0].securityContext.appArmorProfile";
     let long = "x".repeat(4096);

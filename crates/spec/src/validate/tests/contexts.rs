@@ -63,6 +63,65 @@ fn a_cluster_prints_the_whole_context() {
 }
 
 #[test]
+fn every_field_that_only_linux_has_is_forbidden_on_windows() {
+    const OF_SPEC: &[&str] =
+        &["hostPID: true", "hostIPC: true", "hostUsers: true", "shareProcessNamespace: false"];
+    const OF_POD: &[&str] = &[
+        "seLinuxOptions: {}",
+        "seccompProfile: {type: Unconfined}",
+        "appArmorProfile: {type: Unconfined}",
+        "fsGroup: 1",
+        "fsGroupChangePolicy: Always",
+        "sysctls: [{name: a, value: b}]",
+        "runAsUser: 1",
+        "runAsGroup: 1",
+        "supplementalGroups: [1]",
+        "supplementalGroupsPolicy: Merge",
+        "seLinuxChangePolicy: Recursive",
+    ];
+    const OF_CONTAINER: &[&str] = &[
+        "seLinuxOptions: {}",
+        "seccompProfile: {type: Unconfined}",
+        "appArmorProfile: {type: Unconfined}",
+        "capabilities: {}",
+        "readOnlyRootFilesystem: false",
+        "privileged: false",
+        "allowPrivilegeEscalation: true",
+        "procMount: Default",
+        "runAsUser: 1",
+        "runAsGroup: 1",
+    ];
+    let forbidden = |path: &str, field: &str| {
+        let (name, _) = field.split_once(':').unwrap();
+        [format!("{path}.{name}: Forbidden: cannot be set for a windows pod")]
+    };
+    let check = |os: &str, spec: &str, own: &str, expected: &[String]| {
+        let text = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{{os}{spec}containers: [{{name: \
+             c, image: i, securityContext: {{{own}}}}}]}}"
+        );
+        assert_eq!(messages(&text, ApiVersion(36)), expected, "{spec} {own}");
+    };
+    let (windows, linux) = ("os: {name: windows}, ", "os: {name: linux}, ");
+    for field in OF_SPEC {
+        let spec = format!("{field}, ");
+        check(windows, &spec, "", &forbidden("spec", field));
+        check(linux, &spec, "", &[]);
+        check("", &spec, "", &[]);
+    }
+    for field in OF_POD {
+        let spec = format!("securityContext: {{{field}}}, ");
+        check(windows, &spec, "", &forbidden("spec.securityContext", field));
+        check(linux, &spec, "", &[]);
+    }
+    for field in OF_CONTAINER {
+        check(windows, "", field, &forbidden("spec.containers[0].securityContext", field));
+        check(linux, "", field, &[]);
+    }
+    check(windows, "hostNetwork: true, hostPID: false, ", "runAsNonRoot: true", &[]);
+}
+
+#[test]
 fn an_api_server_may_forbid_privileged_containers() {
     let text = text(&container("securityContext: {privileged: true}"));
     let rules = Rules { privileged: PrivilegedContainers::Forbidden, ..ApiVersion(36).into() };

@@ -107,6 +107,38 @@ fn seccomp_annotation_and_field_agree() {
 }
 
 #[test]
+fn seccomp_of_one_level_is_not_compared_with_the_other() {
+    let agrees = |key: &str, shared: &str, own: &str| {
+        let text = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p, annotations: {{{key}: unconfined}}}}\n\
+             spec: {{securityContext: {{{shared}}}, containers: [{{name: c, image: i, \
+             securityContext: {{{own}}}}}]}}"
+        );
+        messages(&text, ApiVersion(36))
+    };
+    let pod = "seccomp.security.alpha.kubernetes.io/pod";
+    let container = "container.seccomp.security.alpha.kubernetes.io/c";
+    let other = "container.seccomp.security.alpha.kubernetes.io/d";
+    let field = "seccompProfile: {type: RuntimeDefault}";
+    let path = "spec.containers[0].securityContext.seccompProfile";
+    for (key, shared, own, expected) in [
+        (pod, "", field, None),
+        (container, field, "", None),
+        (other, "", field, None),
+        (container, "", field, Some(path)),
+        (pod, field, "", Some("spec.securityContext.seccompProfile")),
+    ] {
+        let expected: Vec<String> = expected
+            .map(|it| {
+                format!("{it}.type: Forbidden: seccomp type in annotation and field must match")
+            })
+            .into_iter()
+            .collect();
+        assert_eq!(agrees(key, shared, own), expected, "{key} {shared} {own}");
+    }
+}
+
+#[test]
 fn very_old_seccomp_keys_are_no_keys_to_a_cluster() {
     let text = |value: &str| {
         text(&annotated("")).replace(

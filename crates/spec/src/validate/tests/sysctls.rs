@@ -29,6 +29,18 @@ fn sysctl_names() {
 }
 
 #[test]
+fn a_sysctl_name_has_at_most_253_characters() {
+    for (length, is_valid) in [(253, true), (254, false)] {
+        let name = "a".repeat(length);
+        let text = text(&spec("")).replace(
+            "spec: {",
+            &format!("spec: {{securityContext: {{sysctls: [{{name: {name}, value: '1'}}]}}, "),
+        );
+        assert_eq!(messages(&text, ApiVersion(36)).is_empty(), is_valid, "{length}");
+    }
+}
+
+#[test]
 fn sysctls_in_their_pod() {
     check(
         &[
