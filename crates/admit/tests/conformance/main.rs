@@ -59,7 +59,7 @@ enum Outcome {
     Same,
     Differs(String),
     /// This build refuses what the pod asks for, by name.
-    NotEnforced(String),
+    NoAnswer(String),
 }
 
 impl Outcome {
@@ -76,7 +76,7 @@ impl Outcome {
     fn and(self, next: impl FnOnce() -> Self) -> Self {
         match self {
             Self::Same => next(),
-            Self::Differs(_) | Self::NotEnforced(_) => self,
+            Self::Differs(_) | Self::NoAnswer(_) => self,
         }
     }
 }
@@ -152,7 +152,7 @@ fn run_file(path: &Path, family: &Family) -> Vec<Trial> {
                 let given = case.input.to_string();
                 trials.push(Trial::test(name, move || Err(format!("{how}\n{given}").into())));
             }
-            Outcome::NotEnforced(why) => {
+            Outcome::NoAnswer(why) => {
                 left_out += 1;
                 println!("not compared: {name}: {why}");
             }

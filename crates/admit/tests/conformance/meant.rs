@@ -5,7 +5,7 @@ use stockade_abi::{Capability, NamespaceKind};
 use stockade_confine::{Confinement, Reason, RestartDefault, Seccomp, resolve};
 use stockade_spec::{ApiVersion, validate};
 
-use crate::node::refused;
+use crate::node::{listed, refused};
 use crate::place::{image, pod, world};
 use crate::{Case, Outcome};
 
@@ -18,7 +18,8 @@ pub(crate) fn effective(case: &Case) -> Outcome {
             let known = refusals.iter().all(|it| it.reason != Reason::NotEnforced);
             return if known { Outcome::Same } else { refused(&refusals) };
         }
-        Err(refusals) => return refused(&refusals),
+        // The case says what a runtime is asked for, not whether it can do it.
+        Err(refusals) => return Outcome::NoAnswer(listed(&refusals)),
     };
     if let Some(error) = upstream["error"].as_str() {
         if !validate(&pod(case), ApiVersion(case.minor)).is_empty() {
@@ -32,6 +33,7 @@ pub(crate) fn effective(case: &Case) -> Outcome {
     let groups = upstream["supplementalGroups"].as_array().into_iter().flatten();
     let mut groups: Vec<u64> = groups.filter_map(serde_json::Value::as_u64).collect();
     groups.sort_unstable();
+    groups.dedup();
     let shares = |kind| !container.confinement.namespaces.value.contains(kind);
     let namespaces = [
         ("network", "NODE", shares(NamespaceKind::Net)),

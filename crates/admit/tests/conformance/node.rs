@@ -111,11 +111,15 @@ fn run_as_non_root(case: &Case) -> Outcome {
 }
 
 pub(crate) fn refused(refusals: &[Refusal]) -> Outcome {
-    let text = |it: &Refusal| format!("{}: {}", it.reason, it.why);
-    let all: Vec<String> = refusals.iter().map(text).collect();
     if refusals.iter().all(|it| it.reason == Reason::NotEnforced) {
-        Outcome::NotEnforced(all.join("; "))
+        Outcome::NoAnswer(listed(refusals))
     } else {
-        Outcome::Differs(format!("refused: {all:#?}"))
+        Outcome::Differs(format!("refused: {}", listed(refusals)))
     }
+}
+
+/// Refusals in one line.
+pub(crate) fn listed(refusals: &[Refusal]) -> String {
+    let text = |it: &Refusal| format!("{}: {}", it.reason, it.why);
+    refusals.iter().map(text).collect::<Vec<_>>().join("; ")
 }
