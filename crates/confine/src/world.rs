@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stockade_abi::host::Kernel;
 use stockade_abi::{Architecture, CapabilitySet};
-use stockade_spec::{ApiVersion, Pod};
+use stockade_spec::Pod;
 
 use crate::container::UserNamespace;
 use crate::mechanism::seccomp;
@@ -123,7 +123,7 @@ impl Legacy {
     /// The minor version of Kubernetes whose rules count: the newest known, if none is named.
     pub const fn minor(self) -> u32 {
         match self {
-            Self::Honoured { .. } => ApiVersion::LATEST.0 as u32,
+            Self::Honoured { .. } => stockade_spec::ApiVersion::LATEST.0 as u32,
             Self::Exactly(minor) => minor,
         }
     }

@@ -158,7 +158,7 @@ impl fmt::Display for Printed<'_> {
 }
 
 fn without_default(pod: &Pod, resolved: &Resolved, host: &Host) -> Vec<Refusal> {
-    let judge = |(index, profile): (usize, &Sourced<AppArmor>)| {
+    let judge = |(name, profile): (&str, &Sourced<AppArmor>)| {
         let why = match (&profile.value, host.apparmor.state, &profile.origin) {
             (AppArmor::Unconfined | AppArmor::Localhost(_), _, _) | (_, LsmState::Inactive, _) => {
                 return None;
@@ -171,8 +171,11 @@ fn without_default(pod: &Pod, resolved: &Resolved, host: &Host) -> Vec<Refusal> 
                 "this build has no runtime default profile"
             }
         };
-        let nowhere = FieldPath::from("spec.containers").index(index);
-        let place = profile.origin.place().cloned().unwrap_or_else(|| pod.key_place(&nowhere));
+        let container = || {
+            let path = pod.container(name).map(|it| it.path);
+            pod.key_place(&path.unwrap_or_else(|| FieldPath::from("spec.containers")))
+        };
+        let place = profile.origin.place().cloned().unwrap_or_else(container);
         Some(Refusal {
             reason: Reason::AppArmor,
             place,
@@ -180,8 +183,8 @@ fn without_default(pod: &Pod, resolved: &Resolved, host: &Host) -> Vec<Refusal> 
             hint: Some(NO_DEFAULT.to_owned()),
         })
     };
-    let profiles = resolved.containers.iter().map(|it| &it.confinement.apparmor);
-    profiles.enumerate().filter_map(judge).collect()
+    let all = resolved.containers.iter();
+    all.map(|it| (it.name.as_str(), &it.confinement.apparmor)).filter_map(judge).collect()
 }
 
 const NO_KERNEL: &str = "boot a kernel with AppArmor (`cat /sys/module/apparmor/parameters/enabled` \

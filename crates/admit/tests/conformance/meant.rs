@@ -1,9 +1,12 @@
 //! What a pod amounts to, beside what a kubelet asks of its runtime.
 
+use std::collections::BTreeMap;
+
 use stockade_abi::facts::{MountAccess, NoNewPrivs};
 use stockade_abi::{Capability, NamespaceKind};
-use stockade_confine::{Confinement, Reason, RestartDefault, Seccomp, resolve};
-use stockade_spec::{ApiVersion, validate};
+use stockade_confine::world::{ProfileFile, references};
+use stockade_confine::{Confinement, Reason, RestartDefault, Seccomp, World, resolve};
+use stockade_spec::{ApiVersion, Pod, validate};
 
 use crate::node::{listed, refused};
 use crate::place::{image, pod, world};
@@ -12,7 +15,9 @@ use crate::{Case, Outcome};
 /// What a kubelet asks of its runtime, as far as a pod says it and not the runtime.
 pub(crate) fn effective(case: &Case) -> Outcome {
     let upstream = &case.expected;
-    let resolved = match resolve(&pod(case), &world(case, image()), RestartDefault::Always) {
+    let pod = pod(case);
+    let world = World { profiles: any_profiles(&pod), ..world(case, image()) };
+    let resolved = match resolve(&pod, &world, RestartDefault::Always) {
         Ok(resolved) => resolved,
         Err(refusals) if upstream["error"].is_string() => {
             let known = refusals.iter().all(|it| it.reason != Reason::NotEnforced);
@@ -22,7 +27,7 @@ pub(crate) fn effective(case: &Case) -> Outcome {
         Err(refusals) => return Outcome::NoAnswer(listed(&refusals)),
     };
     if let Some(error) = upstream["error"].as_str() {
-        if !validate(&pod(case), ApiVersion(case.minor)).is_empty() {
+        if !validate(&pod, ApiVersion(case.minor)).is_empty() {
             // Refused before anybody resolves it.
             return Outcome::Same;
         }
@@ -61,6 +66,13 @@ pub(crate) fn effective(case: &Case) -> Outcome {
         }
         .without_default_capabilities(&container.confinement),
     )
+}
+
+/// The seccomp profiles that the pod names: what they say is no part of the answer.
+fn any_profiles(pod: &Pod) -> BTreeMap<String, Result<ProfileFile, String>> {
+    let text = r#"{"defaultAction": "SCMP_ACT_ALLOW"}"#.to_owned();
+    let file = |path: String| (path.clone(), Ok(ProfileFile { path, text: text.clone() }));
+    references(pod).profiles.into_iter().map(file).collect()
 }
 
 /// The answers that can be compared.
