@@ -258,3 +258,37 @@ fn a_warning_points_at_the_annotation() {
     let place = sync(&said.pod(), ApiVersion(36)).warnings[0].place.clone();
     assert_eq!(place.span.unwrap().start.line, 3);
 }
+
+#[test]
+fn what_is_synced_stays_as_it_is_and_keeps_what_was_said() {
+    let texts = ["", "runtime/default", "unconfined", "localhost/a", "localhost/", "bogus"];
+    let profiles = [
+        "",
+        "{type: RuntimeDefault}",
+        "{type: Unconfined}",
+        "{type: Localhost, localhostProfile: a}",
+        "{type: Foo}",
+    ];
+    let field = |profile: &str| match profile {
+        "" => String::new(),
+        it => format!("seccompProfile: {it}, appArmorProfile: {it}"),
+    };
+    for (text, shared, own) in texts
+        .iter()
+        .flat_map(|text| profiles.iter().map(move |shared| (text, shared)))
+        .flat_map(|(text, shared)| profiles.iter().map(move |own| (text, shared, own)))
+    {
+        let (shared, own) = (field(shared), field(own));
+        let all = [(POD, *text), (CONTAINER, *text), (APPARMOR, *text)];
+        let annotations: &[_] = if text.is_empty() { &[] } else { &all };
+        let pod = Said { annotations, shared: &shared, own: &own, spec: "" }.pod();
+        for minor in [18, 19, 24, 25, 26, 27, 29, 30, 33, 34, 37] {
+            let once = sync(&pod, ApiVersion(minor)).pod;
+            let twice = sync(&once, ApiVersion(minor)).pod;
+            assert_eq!(once.object, twice.object, "v1.{minor} {text} {shared} {own}");
+            let done = json!(difference(&pod.object, &once.object).unwrap());
+            let only_adds = done.as_array().unwrap().iter().all(|it| it["op"] == "add");
+            assert!(only_adds, "v1.{minor} {text} {shared} {own}: {done}");
+        }
+    }
+}

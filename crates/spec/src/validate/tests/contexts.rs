@@ -63,6 +63,24 @@ fn a_cluster_prints_the_whole_context() {
 }
 
 #[test]
+fn block_devices_do_not_go_with_a_user_namespace() {
+    for (host_users, minor, is_forbidden) in
+        [("false", 36, true), ("false", 24, false), ("true", 36, false)]
+    {
+        let text = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec: {{hostUsers: {host_users}, \
+             containers: [{{name: c, image: i, volumeDevices: [{{name: v, devicePath: /x}}]}}]}}"
+        );
+        let expected: &[&str] = if is_forbidden {
+            &["spec.containers[0].volumeDevices: Forbidden: when `hostUsers` is false"]
+        } else {
+            &[]
+        };
+        assert_eq!(messages(&text, ApiVersion(minor)), expected, "v1.{minor} {host_users}");
+    }
+}
+
+#[test]
 fn every_field_that_only_linux_has_is_forbidden_on_windows() {
     const OF_SPEC: &[&str] =
         &["hostPID: true", "hostIPC: true", "hostUsers: true", "shareProcessNamespace: false"];
