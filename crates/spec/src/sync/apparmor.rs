@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1 as api;
 
 use super::{contexts, text_of};
 use crate::validate::ApiVersion;
-use crate::validate::apparmor::{KEY, name_fault};
+use crate::validate::apparmor::{KEY, name_faults};
 
 /// Copies; returns the keys of the annotations to warn about.
 pub(super) fn sync(pod: &mut api::Pod, version: ApiVersion) -> Vec<String> {
@@ -50,7 +50,7 @@ fn field_of(text: &str, version: ApiVersion) -> Option<api::AppArmorProfile> {
         "runtime/default" => ("RuntimeDefault", None),
         other => {
             let name = other.strip_prefix("localhost/")?;
-            if name_fault(name, version).is_some() {
+            if !name_faults(name, version).is_empty() {
                 return None;
             }
             ("Localhost", Some(name.to_owned()))

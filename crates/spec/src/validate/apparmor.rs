@@ -50,32 +50,36 @@ pub(super) fn check_field(
     }
     let path = path.child("localhostProfile");
     let name = profile.localhost_profile.as_deref();
-    if profile.type_ != "Localhost" {
-        if let Some(name) = name {
+    match (profile.type_.as_str(), name) {
+        ("Localhost", name) => {
+            for fault in name_faults(name.unwrap_or_default(), report.rules.version) {
+                report.add(&path, fault);
+            }
+        }
+        ("RuntimeDefault" | "Unconfined", Some(name)) => {
             let detail = "can only be set when AppArmor type is Localhost";
             report.add(&path, invalid(format!("{name:?}"), detail));
         }
-        return;
-    }
-    if let Some(fault) = name_fault(name.unwrap_or_default(), report.rules.version) {
-        report.add(&path, fault);
+        // Of a type that is none, nothing more is said.
+        _ => {}
     }
 }
 
 /// What is wrong with the name of a profile on the node.
-pub(crate) fn name_fault(name: &str, version: ApiVersion) -> Option<ManifestErrorKind> {
-    if name.is_empty() {
+pub(crate) fn name_faults(name: &str, version: ApiVersion) -> Vec<ManifestErrorKind> {
+    let mut faults = Vec::new();
+    if name.trim() != name {
+        faults.push(invalid(format!("{name:?}"), "must not be padded with whitespace"));
+    } else if name.is_empty() {
         let detail = "must be set when AppArmor type is Localhost".to_owned();
-        Some(ManifestErrorKind::Required { detail })
-    } else if name.trim() != name {
-        Some(invalid(format!("{name:?}"), "must not be padded with whitespace"))
-    } else if name.len() > MOST_BYTES {
+        faults.push(ManifestErrorKind::Required { detail });
+    }
+    if name.len() > MOST_BYTES {
         let is_new = version >= ApiVersion(31);
         let limit = if is_new { "may not be more than" } else { "must have at most" };
-        Some(ManifestErrorKind::TooLong { detail: format!("{limit} {MOST_BYTES} bytes") })
-    } else {
-        None
+        faults.push(ManifestErrorKind::TooLong { detail: format!("{limit} {MOST_BYTES} bytes") });
     }
+    faults
 }
 
 /// Compares each container's annotation with the field in force for it.
@@ -88,17 +92,17 @@ pub(super) fn check_agreement(report: &mut Report<'_>) {
         let annotation = report.pod.annotations().get(&format!("{KEY}{}", container.name));
         let own = container.security_context.and_then(|it| it.app_armor_profile.as_ref());
         let (Some(annotation), Some(field)) = (annotation, own.or(pod_field)) else { continue };
-        let (kind, name) = match annotation.as_str() {
-            "runtime/default" => ("RuntimeDefault", None),
-            "unconfined" => ("Unconfined", None),
-            other => match other.strip_prefix(LOCALHOST) {
-                Some(name) => ("Localhost", Some(name)),
-                // An annotation without meaning contradicts nothing.
-                None => continue,
-            },
-        };
         let path = container.path.child("securityContext.appArmorProfile");
-        if field.type_ != kind {
+        let text = annotation.as_str();
+        let same_type = match field.type_.as_str() {
+            "Unconfined" => text == "unconfined",
+            "RuntimeDefault" => text == "runtime/default",
+            "Localhost" => text.starts_with(LOCALHOST),
+            // A type that is none agrees with everything.
+            _ => continue,
+        };
+        let name = text.strip_prefix(LOCALHOST);
+        if !same_type {
             let detail = "apparmor type in annotation and field must match";
             report.forbidden(&path.child("type"), detail);
         } else if name.is_some() && field.localhost_profile.as_deref() != name {

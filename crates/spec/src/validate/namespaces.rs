@@ -5,7 +5,8 @@
 //! | `shareProcessNamespace` not together with `hostPID` | 1.10 |
 //! | `hostUsers: false` not together with `hostPID`, `hostIPC`, `hostNetwork` or block devices | 1.25 |
 //!
-//! The paths `spec.HostPID` and `spec.HostIPC` are the API's own.
+//! The paths `spec.HostPID`, `spec.HostIPC` and `spec.securityContext.shareProcessNamespace` are the
+//! API's own.
 
 use super::report::{Report, invalid};
 use crate::place::FieldPath;
@@ -16,7 +17,9 @@ pub(super) fn check(report: &mut Report<'_>) {
     let is_set = |field: Option<bool>| field == Some(true);
     if is_set(spec.share_process_namespace) && is_set(spec.host_pid) {
         let detail = "ShareProcessNamespace and HostPID cannot both be enabled";
-        report.add(&path.child("shareProcessNamespace"), invalid("true".to_owned(), detail));
+        let name = FieldPath::from("spec.securityContext.shareProcessNamespace");
+        let kind = invalid("true".to_owned(), detail);
+        report.add_as(&path.child("shareProcessNamespace"), name, kind);
     }
     if !report.since(25) || spec.host_users != Some(false) {
         return;

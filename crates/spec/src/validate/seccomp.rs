@@ -86,16 +86,16 @@ fn agree(
     field: Option<&api::SeccompProfile>,
 ) {
     let (Some(annotation), Some(field)) = (annotation, field) else { return };
-    let (kind, file) = match annotation.as_str() {
-        "runtime/default" | "docker/default" => ("RuntimeDefault", None),
-        "unconfined" => ("Unconfined", None),
-        other => match other.strip_prefix("localhost/") {
-            Some(file) => ("Localhost", Some(file)),
-            // An annotation without meaning contradicts nothing.
-            None => return,
-        },
+    let text = annotation.as_str();
+    let same_type = match field.type_.as_str() {
+        "Unconfined" => text == "unconfined",
+        "RuntimeDefault" => matches!(text, "runtime/default" | "docker/default"),
+        "Localhost" => text.starts_with("localhost/"),
+        // A type that is none agrees with everything.
+        _ => return,
     };
-    if field.type_ != kind {
+    let file = text.strip_prefix("localhost/");
+    if !same_type {
         report.forbidden(&path.child("type"), "seccomp type in annotation and field must match");
     } else if file.is_some() && field.localhost_profile.as_deref() != file {
         let path = path.child("localhostProfile");

@@ -90,7 +90,7 @@ fn check_no_escalation(report: &mut Report<'_>, path: &FieldPath, context: &api:
         clash("allowPrivilegeEscalation", detail);
     }
     let added = context.capabilities.as_ref().and_then(|it| it.add.as_deref()).unwrap_or_default();
-    if added.iter().any(|name| name == "CAP_SYS_ADMIN") {
+    for _ in added.iter().filter(|name| *name == "CAP_SYS_ADMIN") {
         let detail = "cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` \
                       CAP_SYS_ADMIN";
         clash("capabilities.add", detail);

@@ -5,11 +5,14 @@
 //! | `os.name` is linux or windows | 1.23 |
 //! | with `os.name: windows`, no field that only Linux has | 1.23 |
 //! | with `os.name: linux`, no `windowsOptions` | 1.23 |
+//!
+//! The path of a name that is none is `spec.os`, as in the API.
 
 use k8s_openapi::api::core::v1 as api;
 
 use super::report::Report;
 use crate::manifest::Pod;
+use crate::manifest_error::ManifestErrorKind;
 use crate::place::FieldPath;
 
 pub(super) fn check(report: &mut Report<'_>) {
@@ -18,15 +21,15 @@ pub(super) fn check(report: &mut Report<'_>) {
         return;
     }
     let path = FieldPath::from("spec.os.name");
-    if os.name.is_empty() {
-        report.required(&path, "");
-    }
-    let name = Some(os.name.as_str()).filter(|name| !name.is_empty());
-    report.one_of(&path, name, &["linux", "windows"]);
     let (fields, detail): (Vec<FieldPath>, _) = match os.name.as_str() {
         "windows" => (linux_fields(report.pod), "cannot be set for a windows pod"),
         "linux" => (windows_fields(report.pod), "windows options cannot be set for a linux pod"),
-        _ => return,
+        "" => return report.required(&path, "cannot be empty"),
+        other => {
+            let value = other.to_owned();
+            let kind = ManifestErrorKind::NotSupported { value, supported: &["linux", "windows"] };
+            return report.add_as(&path, FieldPath::from("spec.os"), kind);
+        }
     };
     for path in fields {
         report.forbidden(&path, detail);
@@ -69,7 +72,6 @@ fn of_spec(spec: &api::PodSpec) -> [(&'static str, bool); 4] {
 }
 
 fn of_pod_context(context: &api::PodSecurityContext) -> [(&'static str, bool); 11] {
-    let has_groups = context.supplemental_groups.as_ref().is_some_and(|it| !it.is_empty());
     let has_sysctls = context.sysctls.as_ref().is_some_and(|it| !it.is_empty());
     [
         ("seLinuxOptions", context.se_linux_options.is_some()),
@@ -80,7 +82,7 @@ fn of_pod_context(context: &api::PodSecurityContext) -> [(&'static str, bool); 1
         ("sysctls", has_sysctls),
         ("runAsUser", context.run_as_user.is_some()),
         ("runAsGroup", context.run_as_group.is_some()),
-        ("supplementalGroups", has_groups),
+        ("supplementalGroups", context.supplemental_groups.is_some()),
         ("supplementalGroupsPolicy", context.supplemental_groups_policy.is_some()),
         ("seLinuxChangePolicy", context.se_linux_change_policy.is_some()),
     ]

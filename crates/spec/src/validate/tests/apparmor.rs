@@ -91,6 +91,18 @@ fn apparmor_fields() {
                 ".type: Unsupported value: \"Foo\": supported values: \"Localhost\", \"RuntimeDefault\", \"Unconfined\"",
             ),
         ),
+        (
+            36,
+            "type: Foo, localhostProfile: x".into(),
+            Some(
+                ".type: Unsupported value: \"Foo\": supported values: \"Localhost\", \"RuntimeDefault\", \"Unconfined\"",
+            ),
+        ),
+        (
+            36,
+            "type: '', localhostProfile: x".into(),
+            Some(".type: Required value: type is required when appArmorProfile is set"),
+        ),
         (29, "type: Foo".into(), None),
     ];
     for (minor, field, expected) in rows {
@@ -100,6 +112,54 @@ fn apparmor_fields() {
         );
         let expected: Vec<String> = expected.iter().map(|it| format!("{PATH}{it}")).collect();
         assert_eq!(messages(&text, ApiVersion(*minor)), expected, "v1.{minor} {field}");
+    }
+}
+
+#[test]
+fn a_padded_name_may_be_too_long_as_well() {
+    let name = format!(" {}", "x".repeat(4095));
+    let text = text(&spec("")).replace(
+        "spec: {",
+        &format!(
+            "spec: {{securityContext: {{appArmorProfile: {{type: Localhost, localhostProfile: \
+             {name:?}}}}}, "
+        ),
+    );
+    let told = messages(&text, ApiVersion(36));
+    assert_eq!(told.len(), 2, "{told:?}");
+    assert!(told[0].ends_with("must not be padded with whitespace"), "{}", told[0]);
+    assert!(told[1].ends_with("Too long: may not be more than 4095 bytes"), "{}", told[1]);
+}
+
+#[test]
+fn an_annotation_without_meaning_contradicts_a_field_and_a_field_without_one_nothing() {
+    let path = "spec.containers[0].securityContext";
+    for (text, kind, contradicts) in [
+        ("", "Unconfined", true),
+        ("bogus", "RuntimeDefault", true),
+        ("docker/default", "RuntimeDefault", true),
+        ("bogus", "Localhost, localhostProfile: a", true),
+        ("runtime/default", "Foo", false),
+        ("unconfined", "''", false),
+    ] {
+        let text = format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p, annotations: \
+             {{container.apparmor.security.beta.kubernetes.io/c: {text:?}, \
+             container.seccomp.security.alpha.kubernetes.io/c: {text:?}}}}}\nspec: {{containers: \
+             [{{name: c, image: i, securityContext: {{appArmorProfile: {{type: {kind}}}, \
+             seccompProfile: {{type: {kind}}}}}}}]}}"
+        );
+        let told = messages(&text, ApiVersion(36));
+        let says = |field: &str, what: &str| {
+            let message = format!(
+                "{path}.{field}.type: Forbidden: {what} type in annotation and field must match"
+            );
+            told.contains(&message)
+        };
+        assert_eq!(says("appArmorProfile", "apparmor"), contradicts, "{text}");
+        // Docker's own word is one of seccomp's.
+        let contradicts = contradicts && !text.contains("docker/default");
+        assert_eq!(says("seccompProfile", "seccomp"), contradicts, "{text}");
     }
 }
 

@@ -93,7 +93,7 @@ fn every_field_that_only_linux_has_is_forbidden_on_windows() {
         "sysctls: [{name: a, value: b}]",
         "runAsUser: 1",
         "runAsGroup: 1",
-        "supplementalGroups: [1]",
+        "supplementalGroups: []",
         "supplementalGroupsPolicy: Merge",
         "seLinuxChangePolicy: Recursive",
     ];
@@ -175,7 +175,7 @@ fn security_contexts_of_pods_and_namespaces() {
                 20,
                 "hostPID: true, shareProcessNamespace: true, ",
                 &[
-                    "spec.shareProcessNamespace: Invalid value: true: ShareProcessNamespace and HostPID cannot both be enabled",
+                    "spec.securityContext.shareProcessNamespace: Invalid value: true: ShareProcessNamespace and HostPID cannot both be enabled",
                 ],
             ),
             (36, "hostPID: false, shareProcessNamespace: true, ", &[]),
@@ -210,10 +210,11 @@ fn security_contexts_of_pods_and_namespaces() {
                 36,
                 "os: {name: plan9}, ",
                 &[
-                    "spec.os.name: Unsupported value: \"plan9\": supported values: \"linux\", \"windows\"",
+                    "spec.os: Unsupported value: \"plan9\": supported values: \"linux\", \"windows\"",
                 ],
             ),
             (22, "os: {name: plan9}, ", &[]),
+            (36, "os: {name: ''}, ", &["spec.os.name: Required value: cannot be empty"]),
         ],
         spec,
     );
