@@ -10,7 +10,7 @@ pub(crate) fn run(data: &[u8]) {
     for manifest in &parsed.manifests {
         match manifest {
             Manifest::Pod(pod) => check_places(&validate(pod, Rules::HERE), text),
-            Manifest::Other(_) => {}
+            Manifest::Data(_) | Manifest::Other(_) => {}
         }
     }
 }

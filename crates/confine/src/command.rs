@@ -1,16 +1,15 @@
-//! What a container runs: arguments, environment, working directory, mounts.
+//! What a container runs: arguments, working directory, mounts; variables are in `environment`.
 //!
 //! | said | meant |
 //! |---|---|
 //! | `command`, `args`, the image's `ENTRYPOINT`, `CMD` | `command` replaces both of the image's; `args` alone replaces `CMD` |
-//! | `env`, the image's `ENV` | the image's first, then the manifest's; `$(NAME)` of an earlier variable is filled in, `$$` is a dollar |
 //! | `workingDir`, the image's `WORKDIR` | the former, else the latter, else `/` |
 
 use std::collections::BTreeMap;
 
 use stockade_abi::{NamespaceKind, NamespaceSet};
-use stockade_spec::k8s_openapi::api::core::v1::EnvVar;
 
+use crate::environment::{self, expand};
 use crate::plan::Terminal;
 use crate::scope::{Findings, Scope};
 use crate::workload::{Mount, MountFlags, MountSource, PodFile, Recursion, Stdin, Workload};
@@ -22,7 +21,7 @@ pub(crate) fn resolve(
     hostname: &str,
     findings: &mut Findings,
 ) -> Workload {
-    let variables = environment(scope, hostname, findings);
+    let variables = environment::resolve(scope, hostname, findings);
     let terminal = if scope.container.tty == Some(true) { Terminal::New } else { Terminal::None };
     let stdin = if scope.container.stdin == Some(true) { Stdin::Open } else { Stdin::Null };
     Workload {
@@ -43,75 +42,6 @@ pub(crate) fn resolve(
 
 fn image_origin(scope: &Scope<'_>) -> Origin {
     Origin::Image(scope.image.reference.clone())
-}
-
-/// In order, each name once, the last value kept at the place of the first.
-fn environment(
-    scope: &Scope<'_>,
-    hostname: &str,
-    findings: &mut Findings,
-) -> Vec<(String, String)> {
-    let mut all = vec![
-        ("PATH".to_owned(), DEFAULT_PATH.to_owned()),
-        ("HOSTNAME".to_owned(), hostname.to_owned()),
-    ];
-    for entry in &scope.image.environment {
-        if let Some((name, value)) = entry.split_once('=') {
-            set(&mut all, name, value.to_owned());
-        }
-    }
-    if scope.container.tty == Some(true) {
-        set(&mut all, "TERM", "xterm".to_owned());
-    }
-    for (index, variable) in scope.container.env.iter().flatten().enumerate() {
-        let EnvVar { name, value, value_from: _ } = variable;
-        let value = value.as_deref().unwrap_or_default();
-        if name.is_empty() || name.contains(['=', '\0']) || value.contains('\0') {
-            let place = scope.field(&format!("env[{index}]"));
-            let why = format!("{name:?} cannot be a variable's name, or its value has a NUL");
-            findings.refuse(Reason::CreateContainerConfigError, place, why);
-            continue;
-        }
-        let known: BTreeMap<&str, &str> =
-            all.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-        let value = expand(value, &known);
-        set(&mut all, name, value);
-    }
-    all
-}
-
-fn set(all: &mut Vec<(String, String)>, name: &str, value: String) {
-    match all.iter_mut().find(|it| it.0 == name) {
-        Some(entry) => entry.1 = value,
-        None => all.push((name.to_owned(), value)),
-    }
-}
-
-/// Fills in `$(NAME)`; a name that is not known stays as it is written, `$$` is a dollar.
-fn expand(text: &str, known: &BTreeMap<&str, &str>) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('$') {
-        let (before, from) = rest.split_at(at);
-        out.push_str(before);
-        let after = from.get(1..).unwrap_or_default();
-        if let Some(tail) = after.strip_prefix('$') {
-            out.push('$');
-            rest = tail;
-        } else if let Some((name, tail)) = after.strip_prefix('(').and_then(|it| it.split_once(')'))
-        {
-            match known.get(name) {
-                Some(value) => out.push_str(value),
-                None => out.push_str(&from[..name.len() + 3]),
-            }
-            rest = tail;
-        } else {
-            out.push('$');
-            rest = after;
-        }
-    }
-    out.push_str(rest);
-    out
 }
 
 fn arguments(
@@ -288,30 +218,5 @@ fn shared_memory(rootless: bool) -> Mount {
         source: MountSource::PodFile(PodFile::SharedMemory),
         flags: flags(Flags::Writable),
         propagation: None,
-    }
-}
-
-const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn variables_are_filled_in() {
-        let known = BTreeMap::from([("A", "1"), ("EMPTY", "")]);
-        for (text, expected) in [
-            ("x$(A)y", "x1y"),
-            ("$(B)", "$(B)"),
-            ("$$(A)", "$(A)"),
-            ("$$$(A)", "$1"),
-            ("$(EMPTY)", ""),
-            ("$A", "$A"),
-            ("a$", "a$"),
-            ("$(A", "$(A"),
-            ("$()", "$()"),
-        ] {
-            assert_eq!(expand(text, &known), expected, "{text}");
-        }
     }
 }

@@ -25,12 +25,15 @@
 mod bundle;
 mod command;
 mod container;
+mod downward;
 mod drift;
+mod environment;
 mod expect;
 mod finding;
 pub mod kubelet;
 pub mod limits;
 mod mechanism;
+mod objects;
 mod origin;
 pub mod plan;
 mod quantity;

@@ -188,8 +188,9 @@ fn container_fields(desk: &mut Desk<'_>, at: &FieldPath, container: &k8s::Contai
     let k8s::Container {
         args: _,
         command: _,
-        env,
-        env_from,
+        // Sources that this build does not read are refused where variables are resolved.
+        env: _,
+        env_from: _,
         image: _,
         image_pull_policy: _,
         lifecycle,
@@ -217,12 +218,6 @@ fn container_fields(desk: &mut Desk<'_>, at: &FieldPath, container: &k8s::Contai
     desk.refuse(at, "volumeDevices", devices, "are not enforced by this build");
     let mounts = volume_mounts.as_ref().is_some_and(|it| !it.is_empty());
     desk.refuse(at, "volumeMounts", mounts, "are not mounted by this build");
-    let from = env_from.as_ref().is_some_and(|it| !it.is_empty());
-    desk.refuse(at, "envFrom", from, "is not read by this build");
-    for (index, variable) in env.iter().flatten().enumerate() {
-        let at = at.child("env").index(index);
-        desk.refuse(&at, "valueFrom", variable.value_from.is_some(), "is not read by this build");
-    }
     desk.refuse(
         at,
         "restartPolicy",

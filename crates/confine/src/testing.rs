@@ -11,8 +11,8 @@ use stockade_spec::{FieldPath, Pod};
 
 use crate::container::{Resolved, UserNamespace};
 use crate::world::{
-    ImageFacts, Legacy, LegacyUnconfined, Node, NodeUserNamespace, ProfileFile, SeccompDefault,
-    World,
+    ImageFacts, Legacy, LegacyUnconfined, Node, NodeUserNamespace, Objects, ProfileFile,
+    SeccompDefault, World,
 };
 use crate::{Finding, RestartDefault, Verdict, diff, expect, plan, plan_pod, resolve};
 
@@ -43,7 +43,12 @@ pub(crate) fn annotated(annotations: &str, shared: &str, own: &str) -> Pod {
 /// A node with the image `i`, which says nothing.
 pub(crate) fn world() -> World {
     let image = ImageFacts { reference: "i:latest".to_owned(), ..ImageFacts::default() };
-    World { images: BTreeMap::from([("i".to_owned(), image)]), profiles: profiles(), node: node() }
+    World {
+        images: BTreeMap::from([("i".to_owned(), image)]),
+        profiles: profiles(),
+        objects: Objects::default(),
+        node: node(),
+    }
 }
 
 /// The same with another image.

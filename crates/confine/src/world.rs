@@ -8,7 +8,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stockade_abi::host::Kernel;
 use stockade_abi::{Architecture, CapabilitySet};
-use stockade_spec::Pod;
+use stockade_spec::k8s_openapi::api::core::v1 as k8s;
+use stockade_spec::{Content, Pod};
 
 use crate::container::UserNamespace;
 use crate::mechanism::seccomp;
@@ -22,6 +23,8 @@ pub struct World {
     /// The text of each seccomp profile on the node, by the name that the manifest uses; or why it
     /// could not be read.
     pub profiles: BTreeMap<String, Result<ProfileFile, String>>,
+    /// The ConfigMaps and Secrets of the pod's namespace that it names.
+    pub objects: Objects,
     /// How the node is set up.
     pub node: Node,
 }
@@ -51,6 +54,15 @@ pub struct ImageFacts {
     pub passwd: Option<String>,
     /// Its `/etc/group`, if it has one that can be read.
     pub group: Option<String>,
+}
+
+/// ConfigMaps and Secrets by name, and what each holds by key.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Objects {
+    /// ConfigMaps.
+    pub config_maps: BTreeMap<String, BTreeMap<String, Content>>,
+    /// Secrets.
+    pub secrets: BTreeMap<String, BTreeMap<String, Content>>,
 }
 
 /// A profile on the node.
@@ -145,6 +157,10 @@ pub struct References {
     pub images: BTreeSet<String>,
     /// Seccomp profiles on the node, as written after `localhost/` or in `localhostProfile`.
     pub profiles: BTreeSet<String>,
+    /// ConfigMaps of the pod's namespace.
+    pub config_maps: BTreeSet<String>,
+    /// Secrets of the pod's namespace.
+    pub secrets: BTreeSet<String>,
 }
 
 /// Lists what a pod refers to.
@@ -153,7 +169,31 @@ pub fn references(pod: &Pod) -> References {
     let containers = pod.object.spec.iter().flat_map(|it| &it.containers);
     all.images.extend(containers.filter_map(|it| it.image.clone()));
     all.profiles = seccomp::localhost_profiles(pod);
+    for container in pod.containers() {
+        let from = container.env.iter().filter_map(|it| it.value_from.as_ref());
+        for source in from {
+            all.config_maps.extend(source.config_map_key_ref.iter().map(|it| it.name.clone()));
+            all.secrets.extend(source.secret_key_ref.iter().map(|it| it.name.clone()));
+        }
+        for source in container.env_from {
+            all.config_maps.extend(source.config_map_ref.iter().map(|it| it.name.clone()));
+            all.secrets.extend(source.secret_ref.iter().map(|it| it.name.clone()));
+        }
+    }
+    for volume in pod.spec().into_iter().flat_map(|it| it.volumes.iter().flatten()) {
+        add_volume(&mut all, volume);
+    }
     all
+}
+
+fn add_volume(all: &mut References, volume: &k8s::Volume) {
+    all.config_maps.extend(volume.config_map.iter().map(|it| it.name.clone()));
+    all.secrets.extend(volume.secret.iter().filter_map(|it| it.secret_name.clone()));
+    let projected = volume.projected.iter().flat_map(|it| it.sources.iter().flatten());
+    for source in projected {
+        all.config_maps.extend(source.config_map.iter().map(|it| it.name.clone()));
+        all.secrets.extend(source.secret.iter().map(|it| it.name.clone()));
+    }
 }
 
 #[cfg(test)]
@@ -168,9 +208,15 @@ mod tests {
             containers: [
                 {name: a, image: i, securityContext: {
                     seccompProfile: {type: Localhost, localhostProfile: a.json}}},
-                {name: b, image: i},
-                {name: c, image: 'example.com/j@sha256:00'}]}}");
-        let References { images, profiles } = references(&pod);
+                {name: b, image: i, envFrom: [{configMapRef: {name: m}}, {secretRef: {name: s}}]},
+                {name: c, image: 'example.com/j@sha256:00', env: [
+                    {name: x, valueFrom: {secretKeyRef: {name: t, key: k}}},
+                    {name: z, valueFrom: {configMapKeyRef: {name: m, key: k}}}]}],
+            volumes: [{name: v, secret: {secretName: u}}, {name: w, projected: {sources: [
+                {configMap: {name: o}}, {secret: {name: s}}]}}]}}");
+        let References { images, profiles, config_maps, secrets } = references(&pod);
+        assert!(config_maps.iter().eq(["m", "o"]), "{config_maps:?}");
+        assert!(secrets.iter().eq(["s", "t", "u"]), "{secrets:?}");
         assert!(images.iter().eq(["example.com/j@sha256:00", "i"]));
         assert!(profiles.iter().eq(["a.json", "b.json"]));
     }

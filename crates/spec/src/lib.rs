@@ -32,7 +32,9 @@ mod validate;
 
 pub use k8s_openapi;
 
-pub use manifest::{Container, ContainerList, Manifest, Other, Parsed, Pod, parse};
+pub use manifest::{
+    Container, ContainerList, Content, DataKind, DataObject, Manifest, Other, Parsed, Pod, parse,
+};
 pub use manifest_error::{ManifestError, ManifestErrorKind, Meant, Severity};
 pub use place::{FieldPath, Place, Position, Span};
 pub use profile_object::{ProfileObject, read_profile_object};

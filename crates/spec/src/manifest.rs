@@ -8,11 +8,15 @@
 //! It does not know what fields amount to, and which kinds somebody wants.
 
 mod container;
+mod data;
 mod pod;
 
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
+
 pub use container::{Container, ContainerList};
+pub use data::{Content, DataKind, DataObject};
 pub use pod::Pod;
 
 use crate::decode::{Strictness, decode};
@@ -46,6 +50,8 @@ struct Draft {
 pub enum Manifest {
     /// A pod.
     Pod(Pod),
+    /// A ConfigMap or a Secret.
+    Data(DataObject),
     /// An object of a kind that is not read further.
     Other(Other),
 }
@@ -68,7 +74,15 @@ impl Parsed {
     pub fn pods(&self) -> impl Iterator<Item = &Pod> {
         self.manifests.iter().filter_map(|manifest| match manifest {
             Manifest::Pod(pod) => Some(pod),
-            Manifest::Other(_) => None,
+            Manifest::Data(_) | Manifest::Other(_) => None,
+        })
+    }
+
+    /// The ConfigMaps and Secrets that can be used.
+    pub fn data(&self) -> impl Iterator<Item = &DataObject> {
+        self.manifests.iter().filter_map(|manifest| match manifest {
+            Manifest::Data(data) => Some(data),
+            Manifest::Pod(_) | Manifest::Other(_) => None,
         })
     }
 
@@ -182,6 +196,8 @@ impl Reader<'_> {
                 }
             }
             ("v1", "Pod", _) => self.pod(node, at, structural),
+            ("v1", "ConfigMap", _) => self.data(node, at, structural, DataObject::of_config_map),
+            ("v1", "Secret", _) => self.data(node, at, structural, DataObject::of_secret),
             (_, "Pod", _) => {
                 let version = node.get("apiVersion").unwrap_or(node);
                 let message = format!("there is no kind `Pod` in {api_version:?}, only in \"v1\"");
@@ -244,6 +260,23 @@ impl Reader<'_> {
             self.parsed.manifests.push(Manifest::Pod(pod));
         } else {
             self.parsed.drafts.push(Draft { pod, faulty });
+        }
+    }
+
+    fn data<T: DeserializeOwned>(
+        &mut self,
+        node: &Node,
+        at: FieldPath,
+        structural: &[ManifestError],
+        make: impl FnOnce(T, Place) -> DataObject,
+    ) {
+        let decoded = decode(node, self.source, Strictness::Security);
+        let is_sound = decoded.findings.iter().all(|it| it.severity != Severity::Error)
+            && !structural.iter().any(|it| it.place.path.is_within(&at));
+        self.parsed.findings.extend(decoded.findings);
+        if let (Some(object), true) = (decoded.value, is_sound) {
+            let place = self.source.place(at, Bytes::at(node.bytes.start as usize));
+            self.parsed.manifests.push(Manifest::Data(make(object, place)));
         }
     }
 

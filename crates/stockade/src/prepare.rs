@@ -26,7 +26,7 @@ use crate::inputs;
 use crate::record::{Document, Record};
 use crate::settings::{Demand, Demands, NodeArgs};
 use crate::ui::{Ui, plain};
-use crate::world::{self, Loaded};
+use crate::world::{self, Given, Loaded};
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -125,13 +125,13 @@ pub(crate) fn prepare(
     let host = stockade_observe::host().map_err(Failure::unanswered)?;
     request.node.check(&host, ui)?;
     let mut texts = Texts::default();
-    let documents = read(request, &mut texts, ui)?;
+    let (documents, given) = read(request, &mut texts, ui)?;
 
     let mut prepared = Vec::with_capacity(documents.len());
     let mut told = Told::default();
     for (document, pod) in documents {
         let Loaded { world, leases, missing, refused } =
-            world::load(&pod, &host, request.node, store, ui)?;
+            world::load(&pod, &given, &host, request.node, store, ui)?;
         let demands = request.node.demands();
         told.unanswered.extend(missing);
         told.refused.extend(refused);
@@ -174,10 +174,13 @@ pub(crate) fn names(inputs: &[PathBuf]) -> Result<Vec<(Option<String>, String)>,
             let namespace = pod.object.metadata.namespace.clone();
             (namespace.filter(|it| !it.is_empty()), pod.name().to_owned())
         }));
-        if names.len() == before {
+        if names.len() == before && parsed.data().next().is_none() {
             let why = parsed.findings.first().map(|it| format!(": {it}")).unwrap_or_default();
             return Err(Failure::question(format!("there is no pod in {file}{why}")));
         }
+    }
+    if names.is_empty() && !inputs.is_empty() {
+        return Err(Failure::question("there is no pod in what was given"));
     }
     Ok(names)
 }
@@ -234,21 +237,27 @@ fn read(
     request: &Request<'_>,
     texts: &mut Texts,
     ui: &mut Ui,
-) -> Result<Vec<(Document, Pod)>, Failure> {
+) -> Result<(Vec<(Document, Pod)>, Given), Failure> {
     let rules = match request.node.kubernetes_version {
         Some(version) => Rules::from(ApiVersion(u16::try_from(version.0).unwrap_or(u16::MAX))),
         None => Rules::HERE,
     };
     let mut pods = Vec::new();
+    let mut given = Given::default();
     let mut mistakes = Vec::new();
     for inputs::Text { file, text } in inputs::read(request.inputs)? {
         texts.insert(&file, &text);
         let parsed = parse(&file, &text);
         mistakes.extend(parsed.mistakes(rules).iter().map(Diagnostic::from));
         for manifest in &parsed.manifests {
-            if let Manifest::Other(other) = manifest {
-                let (kind, name) = (plain(&other.kind), plain(&other.name));
-                ui.note(&format!("{}: {kind} `{name}` is no pod and is left aside", other.place));
+            match manifest {
+                Manifest::Pod(_) => {}
+                Manifest::Data(data) => given.add(data, request.namespace)?,
+                Manifest::Other(other) => {
+                    let (kind, name) = (plain(&other.kind), plain(&other.name));
+                    let place = &other.place;
+                    ui.note(&format!("{place}: {kind} `{name}` is no pod and is left aside"));
+                }
             }
         }
         for (index, pod) in parsed.pods().enumerate() {
@@ -270,7 +279,7 @@ fn read(
     if pods.is_empty() {
         return Err(Failure::question("there is no pod in what was given"));
     }
-    Ok(pods)
+    Ok((pods, given))
 }
 
 fn check_namespace(pod: &Pod, asked: Option<&str>) -> Result<(), Failure> {

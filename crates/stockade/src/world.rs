@@ -6,6 +6,7 @@
 mod accounts;
 mod builtin;
 mod host_devices;
+mod objects;
 mod profiles;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ use crate::answer::Failure;
 use crate::diagnostics::Diagnostic;
 use crate::settings::{NodeArgs, Pull};
 use crate::ui::Ui;
+
+pub(crate) use objects::Given;
 
 /// The world of a pod, and what of it is not here.
 #[derive(Debug)]
@@ -47,16 +50,18 @@ pub(crate) struct Loaded {
 /// told in the result.
 pub(crate) fn load(
     pod: &Pod,
+    given: &Given,
     host: &Host,
     args: &NodeArgs,
     store: &Store,
     ui: &mut Ui,
 ) -> Result<Loaded, Failure> {
-    let References { images, profiles } = references(pod);
+    let References { images, profiles, config_maps, secrets } = references(pod);
     let mut loaded = Loaded {
         world: World {
             images: BTreeMap::new(),
             profiles: profiles::load(&args.seccomp_profile_root, &profiles),
+            objects: given.load(pod.namespace(), &config_maps, &secrets),
             node: node(pod, host, args)?,
         },
         leases: Vec::new(),

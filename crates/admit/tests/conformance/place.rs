@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use stockade_abi::host::{AppArmorSupport, Cgroups, Kernel, LsmState, Privilege};
 use stockade_abi::{Architecture, CapabilitySet, Host, NamespaceKind, Reading};
 use stockade_confine::World;
-use stockade_confine::world::{ImageFacts, Legacy, Node, NodeUserNamespace, SeccompDefault};
+use stockade_confine::world::{
+    ImageFacts, Legacy, Node, NodeUserNamespace, Objects, SeccompDefault,
+};
 use stockade_spec::{Pod, parse};
 
 use crate::Case;
@@ -25,6 +27,7 @@ pub(crate) fn world(case: &Case, image: ImageFacts) -> World {
     World {
         images: names.map(|it| (it.to_owned(), image.clone())).collect(),
         profiles: BTreeMap::new(),
+        objects: Objects::default(),
         node: Node {
             kernel: kernel(),
             architecture: Architecture::X86_64,

@@ -91,11 +91,15 @@ fn what_is_not_done_is_refused_or_warned_about_by_name() {
             "volumeMounts: [{name: v, mountPath: /x}]",
             "spec.containers[0].volumeMounts: NotEnforced",
         ),
-        ("", "envFrom: [{configMapRef: {name: x}}]", "spec.containers[0].envFrom: NotEnforced"),
         (
             "",
-            "env: [{name: A, valueFrom: {fieldRef: {fieldPath: x}}}]",
-            "spec.containers[0].env[0].valueFrom: NotEnforced",
+            "envFrom: [{configMapRef: {name: x}}]",
+            "spec.containers[0].envFrom[0].configMapRef.name: CreateContainerConfigError",
+        ),
+        (
+            "",
+            "env: [{name: A, valueFrom: {fileKeyRef: {key: k, path: p, volumeName: v}}}]",
+            "spec.containers[0].env[0].valueFrom.fileKeyRef: NotEnforced",
         ),
         (
             "",

@@ -13,7 +13,8 @@ use stockade_abi::host::Privilege;
 use stockade_abi::{Architecture, Host, Reading};
 use stockade_confine::plan::{Action, Plan, Step};
 use stockade_confine::world::{
-    ImageFacts, Legacy, LegacyUnconfined, Node, NodeUserNamespace, ProfileFile, SeccompDefault,
+    ImageFacts, Legacy, LegacyUnconfined, Node, NodeUserNamespace, Objects, ProfileFile,
+    SeccompDefault,
 };
 use stockade_confine::{
     Container, Finding, Mechanism, Resolved, RestartDefault, World, diff, expect, plan, plan_pod,
@@ -245,6 +246,7 @@ fn world(host: &Host, layer: &Path, user_namespace: NodeUserNamespace) -> World 
     World {
         images: BTreeMap::from([("box".to_owned(), image)]),
         profiles: PROFILES.into_iter().map(profile).collect(),
+        objects: Objects::default(),
         node: Node {
             kernel: host.kernel.clone(),
             architecture: Architecture::NATIVE,

@@ -228,6 +228,7 @@ fn lists_and_documents_are_flattened() {
                 let line = pod.place(&"metadata.name".into()).span.unwrap().start.line;
                 format!("{} in {line}", pod.name())
             }
+            Manifest::Data(data) => format!("{} {}", data.kind.kind(), data.name),
             Manifest::Other(other) => format!("{} {} at {}", other.kind, other.name, other.place),
         })
         .collect();

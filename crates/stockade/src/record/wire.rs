@@ -3,6 +3,8 @@
 //! A field is never renamed and never changes its meaning within a version; a new one is optional.
 //! Unknown fields are refused: to skip a setting of the node could mean to judge a pod by less.
 
+mod objects;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -11,11 +13,14 @@ use stockade_abi::host::Kernel;
 use stockade_abi::{Architecture, CapabilitySet, IdMap, IdRange};
 use stockade_confine::plan::{DeviceNode, NodeMaking};
 use stockade_confine::world::{
-    self, ImageFacts, Legacy, LegacyUnconfined, NodeUserNamespace, ProfileFile, SeccompDefault,
+    self, ImageFacts, Legacy, LegacyUnconfined, NodeUserNamespace, Objects, ProfileFile,
+    SeccompDefault,
 };
 use stockade_confine::{RestartDefault, UserNamespace, World};
 
 use crate::settings::{self, Demand};
+
+use objects::{Entries, read_back, written};
 
 /// Reads a record of a version that is known.
 pub(super) fn read(bytes: &[u8]) -> Result<super::Record, String> {
@@ -44,6 +49,10 @@ pub(super) struct Record {
     demands: Demands,
     images: BTreeMap<String, Image>,
     profiles: BTreeMap<String, Profile>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    config_maps: BTreeMap<String, Entries>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    secrets: BTreeMap<String, Entries>,
     node: Node,
 }
 
@@ -181,7 +190,7 @@ impl From<&super::Record> for Record {
     fn from(record: &super::Record) -> Self {
         let super::Record { document, restart, demands, world } = record;
         let super::Document { file, text, index, namespace } = document.clone();
-        let World { images, profiles, node } = world;
+        let World { images, profiles, objects: Objects { config_maps, secrets }, node } = world;
         Self {
             version: VERSION,
             stockade: env!("CARGO_PKG_VERSION").to_owned(),
@@ -196,6 +205,8 @@ impl From<&super::Record> for Record {
             },
             images: images.iter().map(|(name, it)| (name.clone(), it.clone().into())).collect(),
             profiles: profiles.iter().map(|(name, it)| (name.clone(), it.clone().into())).collect(),
+            config_maps: written(config_maps),
+            secrets: written(secrets),
             node: node.clone().into(),
         }
     }
@@ -213,6 +224,8 @@ impl TryFrom<Record> for super::Record {
             demands: Demands { strict, require_proof },
             images,
             profiles,
+            config_maps,
+            secrets,
             node,
         } = record;
         let demand = |it| if it { Demand::Refuse } else { Demand::Accept };
@@ -229,6 +242,10 @@ impl TryFrom<Record> for super::Record {
             world: World {
                 images: images.into_iter().map(|(name, it)| (name, it.into())).collect(),
                 profiles: profiles.into_iter().map(|(name, it)| (name, it.into())).collect(),
+                objects: Objects {
+                    config_maps: read_back(config_maps),
+                    secrets: read_back(secrets),
+                },
                 node: node.try_into()?,
             },
         })

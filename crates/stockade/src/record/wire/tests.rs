@@ -1,3 +1,5 @@
+use stockade_spec::Content;
+
 use super::super::Record;
 use super::*;
 
@@ -43,6 +45,16 @@ fn record(legacy: Legacy, user_namespace: NodeUserNamespace, demand: Demand) -> 
                 ),
                 ("gone".to_owned(), Err("is gone".to_owned())),
             ]),
+            objects: Objects {
+                config_maps: BTreeMap::from([("c".to_owned(), BTreeMap::new())]),
+                secrets: BTreeMap::from([(
+                    "s".to_owned(),
+                    BTreeMap::from([
+                        ("text".to_owned(), Content::Text("\u{1b}".to_owned())),
+                        ("bytes".to_owned(), Content::Bytes(vec![0, 255])),
+                    ]),
+                )]),
+            },
             node: world::Node {
                 kernel: Kernel { major: 6, minor: 1, release: "6.1.0-x".to_owned() },
                 architecture: Architecture::X86_64,
