@@ -32,6 +32,8 @@ pub struct ProcessFacts {
     pub root: Reading<MountAccess>,
     /// What may be done to each path asked for.
     pub paths: BTreeMap<String, Reading<PathAccess>>,
+    /// The mount that begins at each path asked for; `None` if none does.
+    pub mounts: BTreeMap<String, Reading<Option<SeenMount>>>,
     /// The value of each sysctl asked for, in the process's namespaces.
     pub sysctls: BTreeMap<String, Reading<String>>,
     /// What the device controller allows for each device asked for, and for those that its rules
@@ -50,8 +52,21 @@ pub struct Questions {
     pub sysctls: Vec<String>,
     /// Absolute paths in the container.
     pub paths: Vec<String>,
+    /// Absolute paths in the container at which something is to be mounted.
+    pub mounts: Vec<String>,
     /// Devices by number.
     pub devices: Vec<Device>,
+}
+
+/// A mount, as a process sees it.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct SeenMount {
+    /// What may be done to it.
+    pub access: MountAccess,
+    /// Its file system: `tmpfs`.
+    pub file_system: Reading<String>,
+    /// The mount points below it that can be written.
+    pub writable_below: Reading<Vec<String>>,
 }
 
 /// Who a process is.

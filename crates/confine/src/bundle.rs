@@ -89,6 +89,8 @@ fn read(desk: &mut Desk<'_>) -> Option<Bundled> {
         namespaces: all,
         root: files::root(desk),
         paths: files::guarded_paths(desk),
+        // Its mounts are its workload's.
+        volumes: Vec::new(),
         devices: devices::read(desk, set.contains(NamespaceKind::User)),
         limits: resources::limits(desk),
     };

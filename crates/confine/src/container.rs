@@ -5,7 +5,9 @@ use stockade_abi::facts::{DeviceRule, MountAccess, NoNewPrivs};
 use stockade_abi::{CapabilitySets, IdMap, NamespaceSet};
 
 use crate::limits::Limits;
+use crate::mechanism::volumes::VolumeMount;
 use crate::plan::{DeviceNode, LogDenied, Propagation, RootSource, SeccompListener, Speculation};
+use crate::volume::Volume;
 use crate::workload::Workload;
 use crate::{Origin, Sourced};
 
@@ -76,6 +78,8 @@ pub struct Confinement {
     pub root: Sourced<Root>,
     /// Paths of `/proc` and `/sys` that are hidden or made read-only.
     pub paths: Sourced<GuardedPaths>,
+    /// The volumes that it sees, from the shallow mount point to the deep.
+    pub volumes: Vec<Sourced<VolumeMount>>,
     /// Devices it may use.
     pub devices: Sourced<Devices>,
     /// Limits of its cgroup.
@@ -202,6 +206,8 @@ pub struct Resolved {
     pub namespace: String,
     /// What is meant for the pod.
     pub pod: PodConfinement,
+    /// Its volumes, in the manifest's order.
+    pub volumes: Vec<Sourced<Volume>>,
     /// What is meant for its containers, in the manifest's order.
     pub containers: Vec<Container>,
     /// When ended containers start again.

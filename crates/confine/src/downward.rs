@@ -4,6 +4,8 @@
 //! not connected; a `uid` that the manifest does not have; what the node has to offer. Source:
 //! the kubelet's `podFieldSelectorRuntimeValue` and `ExtractContainerResourceValue`.
 
+mod files;
+
 use std::collections::BTreeMap;
 
 use stockade_spec::Pod;
@@ -11,6 +13,8 @@ use stockade_spec::k8s_openapi::api::core::v1::{Container, PodSpec, ResourceFiel
 
 use crate::quantity;
 use crate::world::World;
+
+pub(crate) use files::field_of_file;
 
 /// A field, as a variable shows it.
 pub(crate) fn field_of_variable(pod: &Pod, world: &World, path: &str) -> Result<String, String> {

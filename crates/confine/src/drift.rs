@@ -21,6 +21,7 @@ pub fn diff(expected: &ProcessFacts, seen: &ProcessFacts) -> Vec<Finding> {
         namespaces,
         root,
         paths,
+        mounts,
         sysctls,
         devices,
         limits,
@@ -42,6 +43,7 @@ pub fn diff(expected: &ProcessFacts, seen: &ProcessFacts) -> Vec<Finding> {
     ];
     let mut findings: Vec<Finding> = known.into_iter().flatten().collect();
     findings.extend(mechanism::sysctls::compare(sysctls, &seen.sysctls));
+    findings.extend(mechanism::volumes::compare(mounts, &seen.mounts));
     findings
 }
 

@@ -9,7 +9,7 @@ use crate::container::{Confinement, Container, PodConfinement};
 use crate::finding::Mechanism;
 use crate::mechanism::{
     apparmor, capabilities, devices, hostname, identity, limits, namespaces, no_new_privs, paths,
-    root, seccomp, selinux, sysctls,
+    root, seccomp, selinux, sysctls, volumes,
 };
 use crate::{Origin, Sourced};
 
@@ -25,6 +25,7 @@ pub fn expect(container: &Container, pod: &PodConfinement, host: &Host) -> Proce
         namespaces,
         root,
         paths,
+        volumes,
         devices,
         limits,
     } = &container.confinement;
@@ -39,6 +40,7 @@ pub fn expect(container: &Container, pod: &PodConfinement, host: &Host) -> Proce
         namespaces: namespaces::expect(namespaces),
         root: root::expect(root),
         paths: paths::expect(paths),
+        mounts: volumes::expect(volumes),
         sysctls: sysctls::expect(&pod.sysctls),
         devices: devices::expect(devices, host),
         limits: limits::expect(limits),
@@ -51,6 +53,7 @@ pub fn questions(expected: &ProcessFacts) -> Questions {
     Questions {
         sysctls: expected.sysctls.keys().cloned().collect(),
         paths: expected.paths.keys().cloned().collect(),
+        mounts: expected.mounts.keys().cloned().collect(),
         devices: expected.devices.keys().copied().collect(),
     }
 }
@@ -76,6 +79,7 @@ pub fn render(container: &Container, pod: &PodConfinement) -> BTreeMap<Mechanism
         namespaces,
         root,
         paths,
+        volumes,
         devices,
         limits,
     } = &container.confinement;
@@ -98,6 +102,10 @@ pub fn render(container: &Container, pod: &PodConfinement) -> BTreeMap<Mechanism
     for sysctl in &pod.sysctls {
         let key = Mechanism::Sysctl(sysctl.value.name.clone());
         all.insert(key, declared(sysctl, |it| it.value.clone()));
+    }
+    for volume in volumes {
+        let key = Mechanism::Volume(volume.value.target.clone());
+        all.insert(key, declared(volume, volumes::render));
     }
     all
 }

@@ -35,6 +35,8 @@ pub enum Mechanism {
     Hostname,
     /// One sysctl, by name.
     Sysctl(String),
+    /// One volume, by where it is mounted.
+    Volume(String),
 }
 
 impl fmt::Display for Mechanism {
@@ -53,6 +55,7 @@ impl fmt::Display for Mechanism {
             Self::Limits => "limits",
             Self::Hostname => "hostname",
             Self::Sysctl(name) => return write!(f, "sysctl {name}"),
+            Self::Volume(path) => return write!(f, "volume {path}"),
         })
     }
 }

@@ -44,6 +44,8 @@ mod steps;
 mod support;
 #[cfg(test)]
 mod testing;
+pub mod volume;
+mod volumes;
 pub mod workload;
 pub mod world;
 
@@ -58,6 +60,7 @@ pub use expect::{Declared, expect, questions, render};
 pub use finding::{Finding, Mechanism, Verdict};
 pub use mechanism::capabilities::default_set as default_capabilities;
 pub use mechanism::sysctls::dotted as dotted_sysctl;
+pub use mechanism::volumes::VolumeMount;
 pub use origin::{Origin, Sourced};
 pub use refusal::{Reason, Refusal};
 pub use resolve::{RestartDefault, resolve};

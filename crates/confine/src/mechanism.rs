@@ -13,3 +13,4 @@ pub(crate) mod root;
 pub(crate) mod seccomp;
 pub(crate) mod selinux;
 pub(crate) mod sysctls;
+pub(crate) mod volumes;

@@ -7,7 +7,7 @@ use stockade_spec::{FieldPath, Pod};
 use crate::container::{Confinement, Container, Maker, PodConfinement, Resolved, RestartPolicy};
 use crate::mechanism::{
     apparmor, capabilities, devices, hostname, identity, limits, namespaces, no_new_privs, paths,
-    root, seccomp, selinux, sysctls,
+    root, seccomp, selinux, sysctls, volumes,
 };
 use crate::scope::{Findings, Scope};
 use crate::world::{ImageFacts, World};
@@ -49,6 +49,7 @@ pub fn resolve(
         containers.push(resolve_container(&scope, &pod_confinement, &mut findings));
     }
 
+    let volumes = crate::volumes::resolve(pod, spec, world, &mut findings);
     let Findings { refusals, warnings } = findings;
     if !refusals.is_empty() {
         return Err(refusals);
@@ -57,6 +58,7 @@ pub fn resolve(
         name: pod.name().to_owned(),
         namespace: pod.namespace().to_owned(),
         pod: pod_confinement,
+        volumes,
         containers,
         restart: restart_policy(pod, spec, restart),
         grace_seconds: grace(pod, spec),
@@ -100,9 +102,13 @@ fn resolve_container(
     identity::refuse_unmapped(scope, &identity.value, user_namespace, findings);
     let hostname =
         pod.hostname.as_ref().map_or(scope.world.node.hostname.as_str(), |it| it.value.as_str());
+    let mut workload = command::resolve(scope, namespaces.value, hostname, findings);
+    let volumes = volumes::resolve(scope, &workload.environment, findings);
+    // Where a volume is mounted, nothing of ours is.
+    workload.mounts.retain(|(it, _)| !volumes.iter().any(|own| own.value.target == it.target));
     Container {
         name: scope.container.name.clone(),
-        workload: command::resolve(scope, namespaces.value, hostname, findings),
+        workload,
         confinement: Confinement {
             identity,
             seccomp: seccomp::resolve(scope, capabilities.value.bounding, findings),
@@ -113,6 +119,7 @@ fn resolve_container(
             namespaces,
             root: root::resolve(scope),
             paths: paths::resolve(scope, findings),
+            volumes,
             devices: devices::resolve(scope),
             limits: limits::resolve(scope, findings),
         },

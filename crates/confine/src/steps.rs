@@ -8,7 +8,7 @@ use crate::container::{
 };
 use crate::mechanism::{
     apparmor, capabilities, devices, hostname, identity, limits, namespaces, no_new_privs, paths,
-    root, seccomp, selinux, sysctls,
+    root, seccomp, selinux, sysctls, volumes,
 };
 use crate::plan::{Action, Plan, SetGroups, Stage, Step, Terminal};
 use crate::resolve::shared;
@@ -102,6 +102,7 @@ pub fn plan(
     for (mount, origin) in &workload.mounts {
         steps.push(Step::new(Stage::Mounts, Action::Mount(mount.clone()), origin.clone()));
     }
+    steps.extend(confinement.volumes.iter().map(volumes::plan));
     steps.extend(devices::plan(&confinement.devices));
     steps.extend(paths::plan(&confinement.paths));
     let user = pod.user_namespace.as_ref().map(|it| &it.value);
@@ -204,6 +205,7 @@ fn process_steps(
         namespaces: _,
         root: _,
         paths: _,
+        volumes: _,
         devices: _,
         limits: _,
     } = confinement;

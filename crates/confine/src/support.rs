@@ -91,7 +91,8 @@ fn pod_fields(desk: &mut Desk<'_>, at: &FieldPath, spec: &k8s::PodSpec) {
         termination_grace_period_seconds: _,
         tolerations: _,
         topology_spread_constraints: _,
-        volumes,
+        // Kinds that this build does not mount are refused where volumes are resolved.
+        volumes: _,
     } = spec;
     let some =
         |it: &Option<Vec<_>>| it.as_ref().is_some_and(|it: &Vec<k8s::Container>| !it.is_empty());
@@ -106,8 +107,6 @@ fn pod_fields(desk: &mut Desk<'_>, at: &FieldPath, spec: &k8s::PodSpec) {
     desk.refuse(at, "initContainers", some(init_containers), "are not run by this build");
     let ephemeral = ephemeral_containers.as_ref().is_some_and(|it| !it.is_empty());
     desk.refuse(at, "ephemeralContainers", ephemeral, "cannot be set on create");
-    let has_volumes = volumes.as_ref().is_some_and(|it| !it.is_empty());
-    desk.refuse(at, "volumes", has_volumes, "are not mounted by this build");
     let claims = resource_claims.as_ref().is_some_and(|it| !it.is_empty());
     desk.refuse(at, "resourceClaims", claims, "are not honoured by this build");
     desk.refuse(
@@ -161,7 +160,7 @@ fn pod_security_fields(desk: &mut Desk<'_>, at: &FieldPath, context: &k8s::PodSe
     let k8s::PodSecurityContext {
         app_armor_profile: _,
         fs_group: _,
-        // Without volumes there is nothing whose owner could change.
+        // Every volume whose owner could change is new when the pod starts.
         fs_group_change_policy: _,
         run_as_group: _,
         run_as_non_root: _,
@@ -211,13 +210,11 @@ fn container_fields(desk: &mut Desk<'_>, at: &FieldPath, container: &k8s::Contai
         termination_message_policy: _,
         tty: _,
         volume_devices,
-        volume_mounts,
+        volume_mounts: _,
         working_dir: _,
     } = container;
     let devices = volume_devices.as_ref().is_some_and(|it| !it.is_empty());
     desk.refuse(at, "volumeDevices", devices, "are not enforced by this build");
-    let mounts = volume_mounts.as_ref().is_some_and(|it| !it.is_empty());
-    desk.refuse(at, "volumeMounts", mounts, "are not mounted by this build");
     desk.refuse(
         at,
         "restartPolicy",

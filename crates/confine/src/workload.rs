@@ -82,6 +82,13 @@ pub enum MountSource {
     },
     /// A file or directory that the runtime keeps for the pod.
     PodFile(PodFile),
+    /// One of the pod's volumes.
+    Volume {
+        /// Its name.
+        name: String,
+        /// A path below its root; `None` is all of it.
+        sub_path: Option<String>,
+    },
 }
 
 /// Files that the runtime keeps for a pod.

@@ -24,7 +24,7 @@ use std::rc::Rc;
 
 use rustix::fs::{Mode, OFlags, ResolveFlags, openat2};
 use rustix::io::Errno;
-use stockade_abi::facts::{MountAccess, PathAccess};
+use stockade_abi::facts::{MountAccess, PathAccess, SeenMount};
 use stockade_abi::{NamespaceSet, Reading, Why};
 
 use self::seen::{Kind, Place, Seen, is_empty, look};
@@ -69,6 +69,25 @@ pub(crate) fn read(
     table: &Result<MountTable, Why>,
     asked: &[String],
 ) -> BTreeMap<String, Reading<PathAccess>> {
+    look_at(root, table, asked, |view, path, seen| view.access(path, seen))
+}
+
+/// The mount that begins at each of the paths; `None` if none does.
+pub(crate) fn mounts(
+    root: &Result<Root, Why>,
+    table: &Result<MountTable, Why>,
+    asked: &[String],
+) -> BTreeMap<String, Reading<Option<SeenMount>>> {
+    look_at(root, table, asked, |view, path, seen| view.mount_at(path, seen))
+}
+
+/// Looks at each of the paths, without blocking where that is possible, and judges what is seen.
+fn look_at<T>(
+    root: &Result<Root, Why>,
+    table: &Result<MountTable, Why>,
+    asked: &[String],
+    judge: impl Fn(&View<'_>, &str, Seen) -> Result<T, Why>,
+) -> BTreeMap<String, Reading<T>> {
     let view = match (root, table) {
         (Ok(root), Ok(table)) => table
             .by_id(root.mount)
@@ -95,11 +114,12 @@ pub(crate) fn read(
         let seen = answers.into_iter().map(|it: Answer| it.and_then(|it| Seen::from_bytes(&it)));
         found.extend(slow.into_iter().cloned().zip(seen));
     }
-    let judge = |(path, seen): (String, Result<Seen, Why>)| {
-        let access = seen.and_then(|it| view.as_ref().map_err(Why::clone)?.access(&path, it));
-        (path, access.into())
+    let judged = |(path, seen): (String, Result<Seen, Why>)| {
+        let view = view.as_ref().map_err(Why::clone);
+        let found = seen.and_then(|it| judge(view?, &path, it));
+        (path, found.into())
     };
-    found.into_iter().map(judge).collect()
+    found.into_iter().map(judged).collect()
 }
 
 /// A process's root, its mount and what can be reached from it.
@@ -241,6 +261,33 @@ impl View<'_> {
             (_, _, MountAccess::ReadOnly) => PathAccess::ReadOnly,
             (_, _, MountAccess::ReadWrite) => PathAccess::Writable,
         })
+    }
+
+    /// The mount that begins where something was seen, and what below it can be written.
+    fn mount_at(&self, path: &str, seen: Seen) -> Result<Option<SeenMount>, Why> {
+        if seen == Seen::ABSENT || seen.place == Place::Below {
+            return Ok(None);
+        }
+        let mount = self
+            .table
+            .by_id(seen.mount)
+            .ok_or_else(|| Why(format!("{path}: its mount is not in the process's mount table")))?;
+        let prefix = [mount.point.as_slice(), b"/"].concat();
+        let is_below = |it: &&Mount| {
+            it.access == MountAccess::ReadWrite
+                && it.point.starts_with(&prefix)
+                && self.table.covering(self.mount, &it.point).id == it.id
+        };
+        // Named as the question names the place, whatever links lead there.
+        let named = |it: &Mount| {
+            let rest = String::from_utf8_lossy(&it.point[prefix.len()..]).into_owned();
+            format!("{}/{rest}", path.trim_end_matches('/'))
+        };
+        Ok(Some(SeenMount {
+            access: mount.access,
+            file_system: Reading::Known(String::from_utf8_lossy(&mount.file_system).into_owned()),
+            writable_below: Reading::Known(self.table.iter().filter(is_below).map(named).collect()),
+        }))
     }
 
     /// Whether below a protected `path` the same kind of file system of the kernel is mounted

@@ -53,6 +53,7 @@ fn every_question_has_an_answer_and_nonsense_is_unreadable() {
             "/proc/self/status",
             "/proc/../x",
         ]),
+        mounts: owned(&["/proc", "/proc/version", "proc"]),
         devices: vec![null],
     };
     let facts = process(std::process::id(), &questions).unwrap();
@@ -68,6 +69,9 @@ fn every_question_has_an_answer_and_nonsense_is_unreadable() {
     for name in ["proc", "/proc/../x"] {
         assert_eq!(facts.paths[name].known(), None, "{name}");
     }
+    assert!(matches!(facts.mounts["/proc"].known(), Some(Some(_))));
+    assert_eq!(facts.mounts["/proc/version"], Reading::Known(None));
+    assert_eq!(facts.mounts["proc"].known(), None);
     assert!(facts.devices.contains_key(&null));
 }
 

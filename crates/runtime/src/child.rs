@@ -23,7 +23,7 @@ use crate::site::{Site, Streams, Tie};
 use crate::step::cgroup::BornIn;
 use crate::step::mask::Covers;
 use crate::step::session::Console;
-use crate::step::sources::Sources;
+use crate::step::sources::{Opener, Sources};
 use crate::step::{
     capabilities, cgroup, cgroup_mount, chdir, descriptors, devices, exec, identity, label, limits,
     mask, mount, namespaces, root, seccomp, session, sysctl,
@@ -200,7 +200,7 @@ impl Hands<'_> {
             MountSource::New { kind, name, options } => {
                 mount::mount_new(self.root()?, what, kind, name, options)
             }
-            MountSource::Bind { .. } | MountSource::PodFile(_) => {
+            MountSource::Bind { .. } | MountSource::PodFile(_) | MountSource::Volume { .. } => {
                 let source = self.sources()?.take(index)?;
                 mount::bind(self.root()?, what, &source)
             }
@@ -267,7 +267,8 @@ impl Hands<'_> {
     /// Opens host paths, where the host could not do it for us.
     fn open_sources(&mut self) -> Done {
         if self.ready.sources.is_none() {
-            let sources = Sources::open(self.plan, self.site, self.ready.cgroup.as_ref());
+            let cgroup = self.ready.cgroup.as_ref();
+            let sources = Sources::open(self.plan, self.site, cgroup, Opener::Child);
             match sources {
                 Ok(sources) => self.ready.sources = Some(sources),
                 Err((index, fault)) => self.give_up(index, fault),

@@ -70,6 +70,10 @@ fn mount_in_words(mount: &Mount) -> String {
         MountSource::New { kind, .. } => format!("{kind} at {target}"),
         MountSource::Cgroups => format!("the cgroups at {target}"),
         MountSource::Bind { path, .. } => format!("{path} at {target}"),
+        MountSource::Volume { name, sub_path: None } => format!("volume {name} at {target}"),
+        MountSource::Volume { name, sub_path: Some(path) } => {
+            format!("{path} of volume {name} at {target}")
+        }
         MountSource::PodFile(PodFile::Hosts) => format!("the pod's hosts file at {target}"),
         MountSource::PodFile(PodFile::Hostname) => format!("the pod's hostname file at {target}"),
         MountSource::PodFile(PodFile::ResolvConf) => {

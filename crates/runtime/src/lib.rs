@@ -41,5 +41,5 @@ mod step;
 pub use apply::{Created, create};
 pub use fault::{Because, Cause, StepFailed};
 pub use sandbox::{PodNamespaces, make_namespaces};
-pub use site::{Gate, Join, Known, Life, PodFiles, Site, Streams, Tie, remove_scratch};
+pub use site::{Gate, Join, Known, Life, PodFiles, Site, Streams, Tie, VolumeRoot, remove_scratch};
 pub use started::{Held, Hold, NotStarted, Running, Started, give_word};

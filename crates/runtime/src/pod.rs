@@ -17,6 +17,7 @@ mod status;
 mod supervise;
 mod tasks;
 mod to_run;
+mod volumes;
 
 pub use directory::{PodDirectory, PodId, Pods, Vacancy};
 pub use end::{EndError, Patience, end};
@@ -24,3 +25,4 @@ pub use relay::Output;
 pub use status::{ContainerState, ContainerStatus, Exit, Phase, Status};
 pub use supervise::{Ended, Ending, Permission, Watcher, supervise};
 pub use to_run::{ContainerToRun, Demand, NotStartedPod, PodToRun};
+pub use volumes::{VolumeFailed, make_volumes};

@@ -19,7 +19,7 @@ use crate::site::{Gate, Site};
 use crate::step::agent::Agent;
 use crate::step::exec;
 use crate::step::namespaces::need_a_birth;
-use crate::step::sources::Sources;
+use crate::step::sources::{Opener, Sources};
 
 /// What the child finds ready.
 #[derive(Debug)]
@@ -120,7 +120,7 @@ impl Prepared {
         site: &Site<'_>,
     ) -> Result<(), (usize, Fault)> {
         if self.outline.privilege == Privilege::Root {
-            self.sources = Some(Sources::open(plan, site, self.cgroup.as_ref())?);
+            self.sources = Some(Sources::open(plan, site, self.cgroup.as_ref(), Opener::Host)?);
         }
         Ok(())
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use stockade_abi::NamespaceKind;
 use stockade_abi::host::Cgroups;
@@ -62,8 +63,8 @@ pub enum Life {
     },
 }
 
-/// Host paths of the files that the runtime keeps for a pod.
-#[derive(Clone, Debug, Eq, PartialEq)]
+/// What the runtime keeps for a pod: host paths of its files, and its volumes.
+#[derive(Clone, Debug)]
 pub struct PodFiles {
     /// For `/etc/hosts`.
     pub hosts: PathBuf,
@@ -73,6 +74,17 @@ pub struct PodFiles {
     pub resolv_conf: PathBuf,
     /// For `/dev/shm`.
     pub shared_memory: PathBuf,
+    /// Its volumes, by name.
+    pub volumes: BTreeMap<String, VolumeRoot>,
+}
+
+/// A volume that was made.
+#[derive(Clone, Debug)]
+pub struct VolumeRoot {
+    /// Where it begins, on the host.
+    pub path: PathBuf,
+    /// The same, open as a location; containers get it from here.
+    pub root: Rc<OwnedFd>,
 }
 
 /// Where the namespaces to join are.

@@ -25,3 +25,4 @@ pub(crate) mod session;
 pub(crate) mod sources;
 pub(crate) mod sysctl;
 pub(crate) mod target;
+pub(crate) mod volume;

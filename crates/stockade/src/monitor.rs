@@ -105,6 +105,7 @@ fn to_run(pod: &Prepared, orders: &Orders) -> Result<PodToRun, Failure> {
     };
     Ok(PodToRun {
         plan: pod.pod_plan.clone(),
+        volumes: resolved.volumes.clone(),
         output: output(&containers, orders.mode),
         containers,
         restart: resolved.restart.value,
@@ -146,6 +147,7 @@ fn not_started(why: &NotStartedPod, directory: &PodDirectory, teller: &Teller) -
         | NotStartedPod::Supervisor(_)
         | NotStartedPod::Refused(_)
         | NotStartedPod::Cgroup(_)
+        | NotStartedPod::Volume(_)
         | NotStartedPod::Pod(_)
         | NotStartedPod::Files(..)
         | NotStartedPod::Step(..)

@@ -465,7 +465,7 @@ fn what_is_not_enforced_is_refused_by_name() {
     for (field, text) in [
         ("hostUsers", "hostUsers: false"),
         ("shareProcessNamespace", "shareProcessNamespace: true"),
-        ("volumes", "volumes: [{name: v, emptyDir: {}}]"),
+        ("nfs", "volumes: [{name: v, nfs: {server: s, path: /}}]"),
         ("seLinuxOptions", "securityContext: {seLinuxOptions: {level: s0}}"),
         ("runtimeClassName", "runtimeClassName: kata"),
     ] {

@@ -61,6 +61,7 @@ const TESTS: &[(&str, fn())] = &[
     ("the_hosts_network_is_the_hosts", the_hosts_network_is_the_hosts),
     ("sysctls_of_the_pod_are_set", sysctls_of_the_pod_are_set),
     ("what_nobody_may_enter_is_removed", what_nobody_may_enter_is_removed),
+    ("volumes_are_the_users_own", volumes_are_the_users_own),
     ("groups_of_the_starter_are_told", groups_of_the_starter_are_told),
     ("a_killed_supervisor_takes_its_containers_along", a_killed_supervisor),
 ];
@@ -105,6 +106,45 @@ fn a_root_that_is_read_only_is_that() {
         let answer = home.reading(&["run", "-"], &pod("a", context, r#"["touch", "/tmp/x"]"#));
         assert_eq!(answer.code, code, "{context}: {answer:?}");
     }
+    assert_eq!(home.leftovers(), [""; 0]);
+}
+
+fn volumes_are_the_users_own() {
+    let home = Home::new();
+    let host = home.directory.path().join("home/mine");
+    fs::create_dir_all(host.join("sub")).expect("a directory");
+    for path in [host.clone(), host.join("sub")] {
+        chown(&path, Some(USER), Some(USER)).expect("it is given away");
+    }
+    std::os::unix::fs::symlink("/", host.join("out")).expect("a link");
+    let run = |sub: &str, command: &str| {
+        let volumes = format!(
+            "  volumes: [{{name: d, emptyDir: {{}}}}, {{name: h, hostPath: {{path: {}}}}}, {{name: \
+             c, configMap: {{name: c}}}}]\n  containers:",
+            host.display()
+        );
+        let mounts = format!(
+            "    volumeMounts: [{{name: d, mountPath: /d}}, {{name: h, mountPath: /h, subPath: \
+             {sub}}}, {{name: c, mountPath: /c}}]\n"
+        );
+        let pod = pod("a", "", command).replace("  containers:", &volumes);
+        let object = "{apiVersion: v1, kind: ConfigMap, metadata: {name: c}, data: {k: v}}";
+        home.reading(&["run", "-"], &format!("{pod}{mounts}---\n{object}\n"))
+    };
+    let answer = run("sub", r#"["cat", "/c/k"]"#);
+    assert_eq!(answer.out, "v", "{answer:?}");
+    for volume in ["volume /d", "volume /h", "volume /c"] {
+        let line = answer.err.lines().find(|it| it.starts_with(volume)).unwrap_or_default();
+        assert!(line.trim_end().ends_with("ok"), "{volume}: {}", answer.err);
+    }
+    for (path, code) in [("/d/x", 0), ("/h/x", 0), ("/c/x", 1)] {
+        let answer = run("sub", &format!(r#"["touch", "{path}"]"#));
+        assert_eq!(answer.code, code, "{path}: {answer:?}");
+    }
+    assert!(host.join("sub/x").exists());
+    let answer = run("out", r#"["true"]"#);
+    assert!(answer.err.contains("leads out of its volume"), "{answer:?}");
+    assert_eq!((answer.code, &*answer.out), (125, ""), "{answer:?}");
     assert_eq!(home.leftovers(), [""; 0]);
 }
 

@@ -80,7 +80,12 @@ fn what_is_not_done_is_refused_or_warned_about_by_name() {
         ("shareProcessNamespace: false", "", ""),
         ("shareProcessNamespace: true", "", "spec.shareProcessNamespace: NotEnforced"),
         ("volumes: []", "", ""),
-        ("volumes: [{name: v, emptyDir: {}}]", "", "spec.volumes: NotEnforced"),
+        ("volumes: [{name: v, emptyDir: {}}]", "", ""),
+        (
+            "volumes: [{name: v, persistentVolumeClaim: {claimName: c}}]",
+            "",
+            "spec.volumes[0].persistentVolumeClaim: NotEnforced",
+        ),
         ("initContainers: [{name: x, image: i}]", "", "spec.initContainers: NotEnforced"),
         ("runtimeClassName: gvisor", "", "spec.runtimeClassName: NotEnforced"),
         ("os: {name: linux}", "", ""),
@@ -88,8 +93,8 @@ fn what_is_not_done_is_refused_or_warned_about_by_name() {
         ("activeDeadlineSeconds: 5", "", "spec.activeDeadlineSeconds: NotEnforced"),
         (
             "",
-            "volumeMounts: [{name: v, mountPath: /x}]",
-            "spec.containers[0].volumeMounts: NotEnforced",
+            "volumeDevices: [{name: v, devicePath: /x}]",
+            "spec.containers[0].volumeDevices: NotEnforced",
         ),
         (
             "",

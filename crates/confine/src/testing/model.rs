@@ -21,6 +21,7 @@ use super::ALL;
 use crate::limits::Limits;
 use crate::mechanism::sysctls::namespace_of;
 use crate::plan::{Action, Plan, SecurityModule, SetGroups, Step};
+use crate::workload::{Mount, MountSource, Recursion};
 
 /// What the kernel shows of the process at its first instruction, asked about what `expected`
 /// speaks of. `made` is the plan of its pod.
@@ -102,6 +103,7 @@ struct Process {
     has_pivoted: bool,
     root: MountAccess,
     paths: BTreeMap<String, PathAccess>,
+    mounts: BTreeMap<String, MountAccess>,
     sysctls: BTreeMap<String, String>,
     hostname: String,
 }
@@ -149,6 +151,7 @@ impl Process {
             has_pivoted: false,
             root: MountAccess::ReadWrite,
             paths: BTreeMap::new(),
+            mounts: BTreeMap::new(),
             sysctls: BTreeMap::new(),
             hostname: "node".to_owned(),
         }
@@ -219,6 +222,19 @@ impl Process {
             }
             Action::Mount(_) | Action::MakeDevices(_) => {
                 ensure(self.has_root && !self.has_pivoted, "not while the root is mounted")?;
+                if let Action::Mount(Mount {
+                    target,
+                    source: MountSource::Volume { .. },
+                    flags,
+                    ..
+                }) = &step.action
+                {
+                    let access = match flags.read_only {
+                        None => MountAccess::ReadWrite,
+                        Some(Recursion::One | Recursion::All) => MountAccess::ReadOnly,
+                    };
+                    self.mounts.insert(target.clone(), access);
+                }
                 self.mounts()
             }
             Action::PivotRoot => {

@@ -20,6 +20,7 @@ pub(crate) const ALL: &[Test] = &[
     ("what_only_looks_like_a_mask_is_none", Needs::Nothing, imitations),
     ("a_procfs_below_a_read_only_one_pierces_it", Needs::Nothing, pierced),
     ("the_mount_on_top_counts", Needs::Nothing, overmounted),
+    ("a_mount_is_seen_where_it_begins", Needs::Nothing, begins),
 ];
 
 fn guarded() {
@@ -153,6 +154,50 @@ fn confine() {
     mount("mask", "/proc/irq", "tmpfs", MountFlags::RDONLY, None).unwrap();
     mount_bind("/proc/sys", "/proc/sys").unwrap();
     remount_read_only("/proc/sys");
+}
+
+fn begins() {
+    let specimen = Specimen::new(&[NamespaceKind::Mount], || {
+        enter_new_root();
+        for path in ["/v", "/file", "/v/plain"] {
+            mkdir(path, Mode::RWXU).unwrap();
+        }
+        std::os::unix::fs::symlink("/v", "/link").unwrap();
+        mount("v", "/v", "tmpfs", MountFlags::empty(), None).unwrap();
+        for path in ["/v/open", "/v/closed", "/v/hidden"] {
+            mkdir(path, Mode::RWXU).unwrap();
+        }
+        mount("o", "/v/open", "tmpfs", MountFlags::empty(), None).unwrap();
+        mount("c", "/v/closed", "tmpfs", MountFlags::RDONLY, None).unwrap();
+        mount("h", "/v/hidden", "tmpfs", MountFlags::empty(), None).unwrap();
+        mount("h", "/v/hidden", "tmpfs", MountFlags::RDONLY, None).unwrap();
+        remount_read_only("/v");
+        fs::write("/plain", "").unwrap();
+        mount_bind("/plain", "/proc/version").unwrap();
+    });
+    let asked = ["/v", "/link", "/v/open", "/v/plain", "/file", "/none", "/proc/version"];
+    let mounts = asked.iter().map(ToString::to_string).collect();
+    let facts = specimen.answer(&Questions { mounts, ..Questions::default() });
+    let shown = |path: &str| match &facts.mounts[path] {
+        Reading::Unreadable(why) => format!("unreadable: {why}"),
+        Reading::Known(None) => "none".to_owned(),
+        Reading::Known(Some(it)) => {
+            let below = it.writable_below.known().map(|it| it.join(" ")).unwrap_or_default();
+            let kind = it.file_system.known().cloned().unwrap_or_default();
+            format!("{kind} {:?} [{below}]", it.access)
+        }
+    };
+    for (path, expected) in [
+        ("/v", "tmpfs ReadOnly [/v/open]"),
+        ("/link", "tmpfs ReadOnly [/link/open]"),
+        ("/v/open", "tmpfs ReadWrite []"),
+        ("/v/plain", "none"),
+        ("/file", "none"),
+        ("/none", "none"),
+        ("/proc/version", "tmpfs ReadWrite []"),
+    ] {
+        assert_eq!(shown(path), expected, "{path}");
+    }
 }
 
 /// Becomes a process whose root is a fresh tmpfs with a fresh procfs.

@@ -89,6 +89,7 @@ fn unreadable() {
         let questions = Questions {
             sysctls: vec!["kernel.ostype".to_owned()],
             paths: vec!["/proc/keys".to_owned()],
+            mounts: vec!["/proc".to_owned()],
             devices: Vec::new(),
         };
         let facts = process(pid, &questions).unwrap();
@@ -97,6 +98,7 @@ fn unreadable() {
         assert_eq!(facts.hostname.known(), None);
         assert_eq!(facts.sysctls["kernel.ostype"].known(), None);
         assert_eq!(facts.paths["/proc/keys"].known(), None);
+        assert_eq!(facts.mounts["/proc"].known(), None);
         // Everybody may read these.
         assert!(facts.capabilities.known().is_some());
         assert!(facts.no_new_privs.known().is_some());

@@ -7,6 +7,7 @@
 //!     status.json     what became of it
 //!     made.json       what has to be removed: cgroup, scratch directory
 //!     etc/            hosts, hostname, resolv.conf
+//!     volumes/<name>  where volumes in memory are mounted, in the supervisor's own mount namespace, too
 //!     shm/            where the pod's /dev/shm is mounted, in the supervisor's own mount namespace
 //!     logs/<container>
 //! ```
@@ -169,7 +170,7 @@ impl PodDirectory {
             DirBuilder::new().mode(0o700).recursive(true).create(parent)?;
         }
         builder.create(&self.path)?;
-        for below in ["etc", "shm", "logs"] {
+        for below in ["etc", "shm", "volumes", "logs"] {
             builder.create(self.path.join(below))?;
         }
         // Seen by the container's users, through bind mounts.

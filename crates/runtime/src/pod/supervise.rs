@@ -11,8 +11,11 @@
 //! | the same once more, `SIGUSR1`, the watcher's end | containers are killed |
 
 use std::collections::BTreeMap;
+use std::fs::DirBuilder;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -31,6 +34,7 @@ use super::relay::Output;
 use super::status::{Exit, Phase, Status};
 use super::tasks::{Ground, Proven, Task};
 use super::to_run::{NotStartedPod, PodToRun};
+use super::volumes::make_volumes;
 use crate::{Gate, Join, Known, Life, Site, Streams, Tie, cgroup, make_namespaces};
 
 /// Whoever is told what happens.
@@ -110,6 +114,14 @@ pub fn supervise(
             .map_err(|fault| NotStartedPod::Cgroup(Box::new(fault.into())))?;
     }
 
+    let volumes = make_volumes(
+        &pod.volumes,
+        &directory.join("volumes"),
+        &made_scratch(pod)?,
+        &host.privilege,
+    )
+    .map_err(Box::new)?;
+
     let started_at = clock::now();
     let namespaces = match &pod.plan {
         None => None,
@@ -124,6 +136,7 @@ pub fn supervise(
         cgroup: &pod.cgroup,
         scratch: &pod.scratch,
         namespaces: namespaces.as_ref(),
+        volumes: &volumes,
         output: pod.output,
     };
     let tasks: io::Result<Vec<Task<'_>>> =
@@ -135,6 +148,12 @@ pub fn supervise(
     supervisor.write_status(Phase::Running)?;
     watcher.running();
     supervisor.wait(watcher)
+}
+
+/// Where the containers' own directories and the volumes on disk go; named in the journal by now.
+fn made_scratch(pod: &PodToRun) -> io::Result<PathBuf> {
+    DirBuilder::new().mode(0o700).recursive(true).create(&pod.scratch)?;
+    Ok(pod.scratch.clone())
 }
 
 /// The supervisor's mounts are its own, and go with it.

@@ -1,5 +1,6 @@
 //! One container of a pod, from its plan to its end.
 
+use std::collections::BTreeMap;
 use std::fs::{DirBuilder, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -23,7 +24,7 @@ use super::{PodDirectory, clock};
 use crate::cgroup::{self, CgroupPath};
 use crate::{
     Created, Gate, Held, Hold, Join, Life, PodFiles, PodNamespaces, Running, Site, Started,
-    Streams, Tie, create,
+    Streams, Tie, VolumeRoot, create,
 };
 
 /// Where a pod's containers are made.
@@ -33,6 +34,7 @@ pub(crate) struct Ground<'a> {
     pub(crate) cgroup: &'a CgroupPath,
     pub(crate) scratch: &'a Path,
     pub(crate) namespaces: Option<&'a PodNamespaces>,
+    pub(crate) volumes: &'a BTreeMap<String, VolumeRoot>,
     pub(crate) output: Output,
 }
 
@@ -121,6 +123,7 @@ impl<'a> Task<'a> {
                 hostname: etc.join("hostname"),
                 resolv_conf: etc.join("resolv.conf"),
                 shared_memory: ground.directory.join("shm"),
+                volumes: ground.volumes.clone(),
             }),
             join: ground.namespaces.map_or(Ok(Join::Nothing), PodNamespaces::to_join)?,
             streams: self.streams(ground.output)?,

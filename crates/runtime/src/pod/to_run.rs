@@ -9,12 +9,14 @@ use stockade_abi::ProcessFacts;
 use stockade_abi::facts::Questions;
 use stockade_confine::limits::Limits;
 use stockade_confine::plan::{Plan, Terminal};
+use stockade_confine::volume::Volume;
 use stockade_confine::workload::Stdin;
-use stockade_confine::{Finding, RestartPolicy};
+use stockade_confine::{Finding, RestartPolicy, Sourced};
 use stockade_sys::Refused;
 use thiserror::Error;
 
 use super::relay::Output;
+use super::volumes::VolumeFailed;
 use crate::cgroup::CgroupPath;
 use crate::{Cause, NotStarted, StepFailed};
 
@@ -23,6 +25,8 @@ use crate::{Cause, NotStarted, StepFailed};
 pub struct PodToRun {
     /// Makes its namespaces; `None` if it has none of its own.
     pub plan: Option<Plan>,
+    /// Its volumes, made before any container.
+    pub volumes: Vec<Sourced<Volume>>,
     /// Its containers, in the manifest's order.
     pub containers: Vec<ContainerToRun>,
     /// When an ended container starts again.
@@ -86,6 +90,9 @@ pub enum NotStartedPod {
     /// Its cgroup could not be made or limited.
     #[error("the pod's cgroup: {0}")]
     Cgroup(Box<Cause>),
+    /// One of its volumes.
+    #[error(transparent)]
+    Volume(#[from] Box<VolumeFailed>),
     /// A step of the pod's own plan.
     #[error("the pod's namespaces: {0}")]
     Pod(Box<StepFailed>),

@@ -16,7 +16,7 @@ use stockade_confine::plan::{Action, NodeMaking, Plan, RootSource, Step};
 use stockade_confine::workload::{MountSource, PodFile, Recursion};
 use stockade_sys::Calls;
 
-use super::overlay;
+use super::{overlay, volume};
 use crate::cgroup::Cgroup;
 use crate::fault::{Done, Fault};
 use crate::site::{PodFiles, Site};
@@ -34,18 +34,29 @@ pub(crate) struct Sources {
     cgroups: Vec<OwnedFd>,
 }
 
+/// Who opens them.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Opener {
+    /// The process that starts the container, with privilege.
+    Host,
+    /// The process that becomes it, in a mount namespace of its own.
+    Child,
+}
+
 impl Sources {
     /// Opens all that the plan speaks of. An error comes with the step.
     pub(crate) fn open(
         plan: &Plan,
         site: &Site<'_>,
         cgroup: Option<&Cgroup>,
+        opener: Opener,
     ) -> Result<Self, (usize, Fault)> {
         let mut all = Self::default();
         let is_own = |it: &Step| matches!(it.action, Action::UnshareCgroupNamespace);
         let seen_as_is = if plan.steps().iter().any(is_own) { None } else { cgroup };
         for (index, step) in plan.steps().iter().enumerate() {
-            all.open_for(index, &step.action, site, seen_as_is).map_err(|fault| (index, fault))?;
+            all.open_for(index, &step.action, site, seen_as_is, opener)
+                .map_err(|fault| (index, fault))?;
         }
         Ok(all)
     }
@@ -77,6 +88,7 @@ impl Sources {
         action: &Action,
         site: &Site<'_>,
         cgroup: Option<&Cgroup>,
+        opener: Opener,
     ) -> Done {
         match action {
             Action::MountRoot(RootSource::Overlay { layers, attributes }) => {
@@ -94,6 +106,12 @@ impl Sources {
                     let files = site.pod_files.as_ref();
                     let files = files.ok_or_else(|| Fault::told("the pod has no files"))?;
                     self.trees.insert(index, clone(path_of(files, *file), Recursion::One)?);
+                }
+                MountSource::Volume { name, sub_path } => {
+                    let volume = site.pod_files.as_ref().and_then(|it| it.volumes.get(name));
+                    let volume = volume
+                        .ok_or_else(|| Fault::told(format!("the pod has no volume {name}")))?;
+                    self.trees.insert(index, volume::open(volume, sub_path.as_deref(), opener)?);
                 }
                 MountSource::Cgroups => {
                     for place in cgroup.map_or(&[][..], Cgroup::places) {

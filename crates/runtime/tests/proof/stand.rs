@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use rustix::mount::{UnmountFlags, unmount};
 use rustix::system::uname;
 use stockade_abi::facts::ProcessFacts;
 use stockade_abi::host::Privilege;
@@ -21,9 +22,10 @@ use stockade_confine::{
     questions, resolve,
 };
 use stockade_runtime::cgroup::{self, CgroupPath};
+use stockade_runtime::pod::make_volumes;
 use stockade_runtime::{
     Gate, Held, Hold, Join, Known, Life, PodFiles, PodNamespaces, Site, Started, Streams, Tie,
-    create, make_namespaces,
+    VolumeRoot, create, make_namespaces,
 };
 
 /// A machine with one image, and a pod that was declared for it.
@@ -32,6 +34,7 @@ pub(crate) struct Stand {
     pub(crate) host: Host,
     pub(crate) cgroup: CgroupPath,
     pub(crate) declared: Resolved,
+    volumes: BTreeMap<String, VolumeRoot>,
 }
 
 /// The steps of a pod, to be tampered with.
@@ -62,14 +65,16 @@ impl Stand {
         for name in ["hosts", "hostname", "resolv.conf"] {
             fs::write(directory.path().join(name), "").unwrap();
         }
-        for name in ["shm", "scratch"] {
+        for name in ["shm", "scratch", "volumes"] {
             fs::create_dir(directory.path().join(name)).unwrap();
         }
         let host = stockade_observe::host().unwrap();
         let world = world(&host, &directory.path().join("layer"), user_namespace);
         let declared = resolved(manifest, &world);
         let cgroup = format!("stockade-proof-{}/{number}", std::process::id());
-        Self { directory, host, cgroup: cgroup.parse().unwrap(), declared }
+        let (own, scratch) = (directory.path().join("volumes"), directory.path().join("scratch"));
+        let volumes = make_volumes(&declared.volumes, &own, &scratch, &host.privilege).unwrap();
+        Self { directory, host, cgroup: cgroup.parse().unwrap(), declared, volumes }
     }
 
     pub(crate) fn container(&self) -> &Container {
@@ -138,6 +143,7 @@ impl Stand {
                 hostname: file("hostname"),
                 resolv_conf: file("resolv.conf"),
                 shared_memory: file("shm"),
+                volumes: self.volumes.clone(),
             }),
             join,
             streams: Streams::Inherited,
@@ -161,6 +167,11 @@ impl Stand {
 
 impl Drop for Stand {
     fn drop(&mut self) {
+        // A supervisor's would go with its mount namespace.
+        for name in self.volumes.keys() {
+            let own = self.directory.path().join("volumes").join(name);
+            unmount(&own, UnmountFlags::DETACH).ok();
+        }
         // After a failed assertion the container may still be there.
         let parent = self.cgroup.parent().unwrap();
         let killed = cgroup::kill_all(&self.host.cgroups, &self.cgroup, SOON);

@@ -102,6 +102,7 @@ fn pod_files_are_bound() {
         hostname: file("hostname"),
         resolv_conf: file("resolv.conf"),
         shared_memory: shared_memory.clone(),
+        volumes: Default::default(),
     });
     let pod_file = |target: &str, file| {
         Action::Mount(Mount {

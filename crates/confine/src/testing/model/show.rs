@@ -1,8 +1,8 @@
 //! What the model kernel shows of a process.
 
 use stockade_abi::facts::{
-    DeviceAccess, DeviceRule, IdentityFacts, Label, LimitFacts, PathAccess, SeccompFacts,
-    SeccompMode,
+    DeviceAccess, DeviceRule, IdentityFacts, Label, LimitFacts, MountAccess, PathAccess,
+    SeccompFacts, SeccompMode, SeenMount,
 };
 use stockade_abi::host::{Host, LsmState};
 use stockade_abi::{ContainerGid, ContainerUid, HostId, ProcessFacts, Reading};
@@ -62,6 +62,19 @@ impl Process {
             namespaces: Reading::Known(self.namespaces),
             root: Reading::Known(self.root),
             paths: asked.paths.keys().map(|it| (it.clone(), Reading::Known(path(it)))).collect(),
+            mounts: (asked.mounts.iter())
+                .map(|(target, asked)| {
+                    let seen = self.mounts.get(target).copied().map(|access| SeenMount {
+                        access,
+                        file_system: asked
+                            .known()
+                            .and_then(|it| it.as_ref())
+                            .map_or(Reading::unreadable("?"), |it| it.file_system.clone()),
+                        writable_below: Reading::Known(self.writable_below(target)),
+                    });
+                    (target.clone(), Reading::Known(seen))
+                })
+                .collect(),
             sysctls: (asked.sysctls.keys())
                 .map(|it| (it.clone(), Reading::Known(sysctl(it))))
                 .collect(),
@@ -73,6 +86,12 @@ impl Process {
             }),
             hostname: Reading::Known(self.hostname.clone()),
         }
+    }
+
+    fn writable_below(&self, target: &str) -> Vec<String> {
+        let below = |it: &&String| it.strip_prefix(target).is_some_and(|it| it.starts_with('/'));
+        let writable = self.mounts.iter().filter(|it| *it.1 == MountAccess::ReadWrite);
+        writable.map(|it| it.0).filter(below).cloned().collect()
     }
 
     fn apparmor(&self, host: &Host) -> Label {
