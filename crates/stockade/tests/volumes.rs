@@ -47,6 +47,9 @@ fn missing() -> Option<String> {
 const TESTS: &[(&str, fn())] = &[
     ("variables_come_from_what_is_given_beside_the_pod", variables_come_from_beside),
     ("what_a_variable_names_and_nobody_gave_is_refused_with_its_line", absent_objects),
+    ("objects_may_be_in_files_of_their_own", objects_in_files_of_their_own),
+    ("the_example_runs_as_it_is", the_example_runs_as_it_is),
+    ("mounts_of_the_host_come_along_where_that_is_asked", mounts_of_the_host_come_along),
     ("a_secret_is_kept_for_root_alone", a_secret_is_kept_for_root_alone),
     ("two_containers_share_an_empty_directory", two_containers_share_an_empty_directory),
     ("a_volume_in_memory_has_its_size_and_no_more", a_volume_in_memory_has_its_size),
@@ -141,6 +144,67 @@ fn absent_objects() {
     let twice = format!("{}---\n{OBJECTS}---\n{OBJECTS}", pod("a", "args: []"));
     let answer = place.stockade_reading(&["run", "-"], &twice);
     assert!(answer.err.contains("ConfigMap `settings` is in"), "{answer:?}");
+    assert_eq!(place.leftovers(), [""; 0]);
+}
+
+fn objects_in_files_of_their_own() {
+    let place = Place::new();
+    place.import("busybox");
+    let more = "args: [sh, -c, echo $colour]\n    envFrom: [{configMapRef: {name: settings}}]";
+    let path = |name: &str, text: &str| place.write(name, text).display().to_string();
+    let manifest = path("a.yaml", &pod("a", more));
+    let objects = path("b.yaml", OBJECTS);
+    let answer = place.stockade(&["run", &manifest, &objects]);
+    assert_eq!((answer.code, &*answer.out), (0, "green\n"), "{answer:?}");
+    let answer = place.stockade(&["create", "-f", &objects, "-f", &manifest]);
+    assert_eq!(answer.code, 0, "{answer:?}");
+    let directory = Path::new(&objects).parent().expect("a directory").display().to_string();
+    let answer = place.stockade(&["delete", "-f", &directory]);
+    assert_eq!((answer.code, &*answer.out), (0, "pod \"a\" deleted\n"), "{answer:?}");
+    for alone in [["run", &objects], ["run", &manifest]] {
+        assert_ne!(place.stockade(&alone).code, 0, "{alone:?}");
+    }
+    assert_eq!(place.leftovers(), [""; 0]);
+}
+
+fn the_example_runs_as_it_is() {
+    let place = Place::new();
+    let example = format!("{}/../../examples/config.yaml", env!("CARGO_MANIFEST_DIR"));
+    let answer = place.stockade(&["run", &example]);
+    assert_eq!(answer.code, 0, "{answer:?}");
+    assert!(answer.out.contains("be kind") && answer.out.contains("tier=\"front\""), "{answer:?}");
+    assert!(!answer.out.contains("hunter2") && !answer.err.contains("hunter2"), "{answer:?}");
+    assert_eq!(place.leftovers(), [""; 0]);
+}
+
+/// On the host what is below is mounted when the pod runs already.
+fn mounts_of_the_host_come_along() {
+    use rustix::mount::{
+        MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind, mount_change, unmount,
+    };
+    let place = Place::new();
+    place.import("busybox");
+    let host = place.path("h");
+    let below = host.join("m");
+    std::fs::create_dir_all(&below).expect("a directory");
+    mount_bind(&host, &host).expect("a mount");
+    mount_change(&host, MountPropagationFlags::SHARED).expect("it is shared");
+    let text = volumes(
+        &format!("{{name: v, hostPath: {{path: {}}}}}", host.display()),
+        "{name: v, mountPath: /with, mountPropagation: HostToContainer}, {name: v, mountPath: /without}",
+        "sleep 100",
+    );
+    let answer = place.stockade_reading(&["create", "-f", "-"], &text);
+    assert_eq!(answer.code, 0, "{answer:?}");
+    mount("late", &below, "tmpfs", MountFlags::empty(), c"").expect("a mount");
+    std::fs::write(below.join("file"), "").expect("a file");
+    let listed = place.stockade(&["exec", "vol", "--", "ls", "/with/m", "/without/m"]);
+    let ended = place.stockade(&["delete", "vol", "--force"]);
+    for path in [&below, &host] {
+        unmount(path, UnmountFlags::DETACH).expect("it is unmounted");
+    }
+    assert_eq!(listed.out, "/with/m:\nfile\n\n/without/m:\n", "{listed:?}");
+    assert_eq!(ended.code, 0, "{ended:?}");
     assert_eq!(place.leftovers(), [""; 0]);
 }
 

@@ -23,13 +23,14 @@ use crate::ui::Ui;
 /// that is not zero. Everything is removed when the pod ends.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
-    /// Manifest of the pod, or `-` for standard input
+    /// Manifest of the pod, and of what it takes variables and files from: files, directories, or
+    /// `-` for standard input
     #[arg(value_name = "FILE", required_unless_present = "filename")]
-    file: Option<PathBuf>,
+    file: Vec<PathBuf>,
 
     /// The same
     #[arg(short, long, value_name = "FILE", conflicts_with = "file")]
-    filename: Option<PathBuf>,
+    filename: Vec<PathBuf>,
 
     /// Namespace of a pod that names none
     #[arg(short, long)]
