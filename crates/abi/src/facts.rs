@@ -63,10 +63,23 @@ pub struct Questions {
 pub struct SeenMount {
     /// What may be done to it.
     pub access: MountAccess,
+    /// What begins there.
+    pub file: Reading<FileIdentity>,
     /// Its file system: `tmpfs`.
     pub file_system: Reading<String>,
     /// The mount points below it that can be written.
     pub writable_below: Reading<Vec<String>>,
+}
+
+/// Which file or directory something is, whatever it is called.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct FileIdentity {
+    /// Major number of its file system's device.
+    pub major: u32,
+    /// Minor number of the same.
+    pub minor: u32,
+    /// Its number in the file system.
+    pub inode: u64,
 }
 
 /// Who a process is.

@@ -285,6 +285,7 @@ impl View<'_> {
         };
         Ok(Some(SeenMount {
             access: mount.access,
+            file: Reading::Known(seen.file),
             file_system: Reading::Known(String::from_utf8_lossy(&mount.file_system).into_owned()),
             writable_below: Reading::Known(self.table.iter().filter(is_below).map(named).collect()),
         }))

@@ -25,4 +25,4 @@ pub use relay::Output;
 pub use status::{ContainerState, ContainerStatus, Exit, Phase, Status};
 pub use supervise::{Ended, Ending, Permission, Watcher, supervise};
 pub use to_run::{ContainerToRun, Demand, NotStartedPod, PodToRun};
-pub use volumes::{VolumeFailed, make_volumes};
+pub use volumes::{VolumeFailed, make_volumes, pinned};

@@ -5,7 +5,7 @@
 //! | said | `volumeMounts` of a container: `mountPath`, `readOnly`, `recursiveReadOnly`, `mountPropagation`, `subPath`, `subPathExpr` |
 //! | meant | [`VolumeMount`] |
 //! | done | a copy of the volume's mount, found by descriptor and below the volume's root, attached in the container |
-//! | seen | the mount at that very path in `/proc/<pid>/mountinfo`, its file system and access, and what below it can be written |
+//! | seen | the mount at that very path in `/proc/<pid>/mountinfo`, which file it is, its file system and access, and what below it can be written |
 //!
 //! What was written once (`configMap`, `secret`, …) is read-only whatever the mount says, as in a
 //! kubelet. `readOnly` is for the mount alone and `recursiveReadOnly` for what is mounted below it,
@@ -236,13 +236,15 @@ pub(crate) fn expect(
             ),
             Some(Recursion::One) | None => Reading::unreadable("what is mounted below is free"),
         };
+        // The volume is made later; whoever makes it fills this in.
+        let file = Reading::unreadable("there is none yet");
         let file_system = match &mount.file_system {
             Some(name) => Reading::Known(name.clone()),
             None => Reading::unreadable("whatever the host has there"),
         };
         (
             mount.target.clone(),
-            Reading::Known(Some(SeenMount { access, file_system, writable_below })),
+            Reading::Known(Some(SeenMount { access, file, file_system, writable_below })),
         )
     };
     mounts.iter().map(one).collect()
@@ -295,6 +297,15 @@ fn verdict(meant: &SeenMount, seen: &SeenMount) -> Verdict {
             Reading::Known(found) if found == wanted => {}
             Reading::Known(found) => {
                 return Verdict::Weaker(format!("it is {found} and not {wanted}"));
+            }
+            Reading::Unreadable(why) => return Verdict::Unreadable(why.to_string()),
+        }
+    }
+    if let Reading::Known(wanted) = &meant.file {
+        match &seen.file {
+            Reading::Known(found) if found == wanted => {}
+            Reading::Known(_) => {
+                return Verdict::Weaker("it is something else than the volume".to_owned());
             }
             Reading::Unreadable(why) => return Verdict::Unreadable(why.to_string()),
         }

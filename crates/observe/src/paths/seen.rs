@@ -7,6 +7,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 use stockade_abi::Why;
+use stockade_abi::facts::FileIdentity;
 
 /// What stands at a path.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -15,6 +16,7 @@ pub(super) struct Seen {
     pub(super) mount: u64,
     pub(super) place: Place,
     pub(super) kind: Kind,
+    pub(super) file: FileIdentity,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -39,7 +41,12 @@ pub(super) enum Kind {
 
 impl Seen {
     /// Nothing.
-    pub(super) const ABSENT: Self = Self { mount: 0, place: Place::Below, kind: Kind::Other };
+    pub(super) const ABSENT: Self = Self {
+        mount: 0,
+        place: Place::Below,
+        kind: Kind::Other,
+        file: FileIdentity { major: 0, minor: 0, inode: 0 },
+    };
 
     /// What a child sends to its parent.
     pub(super) fn to_bytes(self) -> Vec<u8> {
@@ -51,14 +58,17 @@ impl Seen {
             Kind::Other => 0,
         };
         let mut bytes = vec![place, kind];
-        bytes.extend_from_slice(&self.mount.to_le_bytes());
+        let FileIdentity { major, minor, inode } = self.file;
+        for number in [self.mount, major.into(), minor.into(), inode] {
+            bytes.extend_from_slice(&number.to_le_bytes());
+        }
         bytes
     }
 
     /// What a parent reads of its child.
     pub(super) fn from_bytes(bytes: &[u8]) -> Result<Self, Why> {
         let malformed = || Why("the answer about a path is malformed".to_owned());
-        let (head, mount) = bytes.split_at_checked(2).ok_or_else(malformed)?;
+        let (head, rest) = bytes.split_at_checked(2).ok_or_else(malformed)?;
         let place = if head[0] == 1 { Place::MountPoint } else { Place::Below };
         let kind = match head[1] {
             1 => Kind::Null,
@@ -66,14 +76,22 @@ impl Seen {
             3 => Kind::Directory,
             _ => Kind::Other,
         };
-        let mount = mount.try_into().map(u64::from_le_bytes).map_err(|_| malformed())?;
-        Ok(Self { mount, place, kind })
+        let mut numbers = rest.chunks(8);
+        let mut number = || {
+            let bytes = numbers.next()?.try_into().ok()?;
+            Some(u64::from_le_bytes(bytes))
+        };
+        let mut next = || number().ok_or_else(malformed);
+        let (mount, major, minor, inode) = (next()?, next()?, next()?, next()?);
+        let half = |it: u64| u32::try_from(it).map_err(|_| malformed());
+        let file = FileIdentity { major: half(major)?, minor: half(minor)?, inode };
+        Ok(Self { mount, place, kind, file })
     }
 }
 
 /// Asks what an open file is. Never blocks.
 pub(super) fn look(fd: BorrowedFd<'_>) -> Result<Seen, Errno> {
-    let wanted = StatxFlags::TYPE | StatxFlags::MNT_ID;
+    let wanted = StatxFlags::TYPE | StatxFlags::INO | StatxFlags::MNT_ID;
     // What is cached suffices: neither kind, device nor mount of an open file can change.
     let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
     let stat = statx(fd, "", flags, wanted)?;
@@ -99,7 +117,9 @@ pub(super) fn look(fd: BorrowedFd<'_>) -> Result<Seen, Errno> {
         | FileType::BlockDevice
         | FileType::Unknown => Kind::Other,
     };
-    Ok(Seen { mount: stat.stx_mnt_id, place, kind })
+    let (major, minor) = (stat.stx_dev_major, stat.stx_dev_minor);
+    let file = FileIdentity { major, minor, inode: stat.stx_ino };
+    Ok(Seen { mount: stat.stx_mnt_id, place, kind, file })
 }
 
 /// Whether a directory has no entries. Blocks if its file system does.
@@ -125,7 +145,8 @@ mod tests {
     fn what_a_child_saw_arrives_unchanged() {
         for kind in [Kind::Null, Kind::Directory, Kind::EmptyDirectory, Kind::Other] {
             for place in [Place::MountPoint, Place::Below] {
-                let seen = Seen { mount: 0x0102_0304_0506_0708, place, kind };
+                let file = FileIdentity { major: 8, minor: u32::MAX, inode: u64::MAX - 1 };
+                let seen = Seen { mount: 0x0102_0304_0506_0708, place, kind, file };
                 assert_eq!(Seen::from_bytes(&seen.to_bytes()), Ok(seen));
             }
         }

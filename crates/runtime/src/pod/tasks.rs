@@ -20,6 +20,7 @@ use stockade_confine::{Finding, Verdict, diff};
 use super::relay::{Flow, Log, Output, Source, Stream};
 use super::status::{ContainerState, ContainerStatus, Exit};
 use super::to_run::{ContainerToRun, Demand, NotStartedPod, PodToRun};
+use super::volumes::pinned;
 use super::{PodDirectory, clock};
 use crate::cgroup::{self, CgroupPath};
 use crate::{
@@ -96,10 +97,17 @@ impl<'a> Task<'a> {
             Ok(Started::Running(_)) => unreachable!("it was to be held"),
             Err(why) => return Err(NotStartedPod::NotStarted(name, why)),
         };
+        let expected = match pinned(&self.to_run.expected, &self.to_run.plan, ground.volumes) {
+            Ok(expected) => expected,
+            Err(error) => {
+                held.kill().ok();
+                return Err(input(error));
+            }
+        };
         let filters = Reading::from(held.filters());
         let pid = held.pid().cast_unsigned();
         match stockade_observe::process_with_filters(pid, &self.to_run.questions, filters) {
-            Ok(seen) => Ok(Proven { held, findings: diff(&self.to_run.expected, &seen) }),
+            Ok(seen) => Ok(Proven { held, findings: diff(&expected, &seen) }),
             Err(gone) => {
                 held.kill().ok();
                 Err(NotStartedPod::NotSeen(name, gone.to_string()))

@@ -14,15 +14,22 @@
 //! What a path of the host leads to is opened once; what was looked at is what is mounted.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, fchmod, fchown, fstat, mkdirat, openat};
+use rustix::fs::{
+    CWD, FileType, Gid, Mode, OFlags, fchmod, fchown, fstat, major, minor, mkdirat, openat,
+};
 use rustix::io::Errno;
+use stockade_abi::facts::FileIdentity;
 use stockade_abi::host::Privilege;
+use stockade_abi::{ProcessFacts, Reading};
 use stockade_confine::Sourced;
+use stockade_confine::plan::{Action, Plan};
 use stockade_confine::volume::{HostPathKind, Volume, VolumeFile, VolumeSource};
+use stockade_confine::workload::{Mount, MountSource};
 use stockade_sys::mount::MountAttrFlags;
 use stockade_sys::{Calls, Refused};
 
@@ -65,6 +72,39 @@ pub fn make_volumes(
         all.insert(value.name.clone(), made);
     }
     Ok(all)
+}
+
+/// What a container is expected to see, with the very volumes that were made: each that is mounted
+/// as a whole must be seen to be that one. (Which one a path in a volume leads to is found when it
+/// is mounted, below the volume's root.)
+///
+/// # Errors
+///
+/// Those of looking at a volume.
+pub fn pinned(
+    expected: &ProcessFacts,
+    plan: &Plan,
+    volumes: &BTreeMap<String, VolumeRoot>,
+) -> io::Result<ProcessFacts> {
+    let mut expected = expected.clone();
+    for step in plan.steps() {
+        let Action::Mount(Mount {
+            target,
+            source: MountSource::Volume { name, sub_path: None },
+            ..
+        }) = &step.action
+        else {
+            continue;
+        };
+        if let Some(Reading::Known(Some(mount))) = expected.mounts.get_mut(target)
+            && let Some(volume) = volumes.get(name)
+        {
+            let found = fstat(&*volume.root)?;
+            let (major, minor) = (major(found.st_dev), minor(found.st_dev));
+            mount.file = Reading::Known(FileIdentity { major, minor, inode: found.st_ino });
+        }
+    }
+    Ok(expected)
 }
 
 fn make(volume: &Volume, own: &Path, scratch: &Path, privilege: &Privilege) -> Done<VolumeRoot> {

@@ -22,7 +22,7 @@ use stockade_confine::{
     questions, resolve,
 };
 use stockade_runtime::cgroup::{self, CgroupPath};
-use stockade_runtime::pod::make_volumes;
+use stockade_runtime::pod::{make_volumes, pinned};
 use stockade_runtime::{
     Gate, Held, Hold, Join, Known, Life, PodFiles, PodNamespaces, Site, Started, Streams, Tie,
     VolumeRoot, create, make_namespaces,
@@ -120,7 +120,9 @@ impl Stand {
     }
 
     pub(crate) fn expected(&self) -> ProcessFacts {
-        expect(self.container(), &self.declared.pod, &self.host)
+        let expected = expect(self.container(), &self.declared.pod, &self.host);
+        let plan = plan(self.container(), &self.declared.pod, &self.host).unwrap();
+        pinned(&expected, &plan, &self.volumes).unwrap()
     }
 
     /// The file of the container's cgroup.

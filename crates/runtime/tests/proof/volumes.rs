@@ -45,6 +45,17 @@ fn volumes() {
             _ => false,
         })
     };
+    let swapped = |plans: Plans| {
+        plans.with(|it| match it {
+            Action::Mount(Mount { target, source: MountSource::Volume { name, .. }, .. })
+                if target == "/data" =>
+            {
+                "all".clone_into(name);
+                true
+            }
+            _ => false,
+        })
+    };
     let moved = |plans: Plans| {
         plans.with(|it| match it {
             Action::Mount(mount) if mount.target == "/one" => {
@@ -66,6 +77,7 @@ fn volumes() {
             ("writable", &loosened("/one", None), &red("/one", "it can be written")),
             ("not recursive", &loosened("/all", Some(Recursion::One)), &red("/all", "below it")),
             ("another file system", &another, &red("/memory", "it is ramfs and not tmpfs")),
+            ("another volume", &swapped, &red("/data", "something else than the volume")),
             ("closed", &loosened("/data", Some(Recursion::All)), &[tighter]),
         ],
     );

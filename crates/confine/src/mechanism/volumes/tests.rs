@@ -1,3 +1,5 @@
+use stockade_abi::facts::FileIdentity;
+
 use super::*;
 use crate::testing::{host, model, pod, world};
 use crate::{RestartDefault, plan_pod, resolve as resolve_pod};
@@ -179,6 +181,7 @@ fn what_is_seen_must_be_as_closed_as_what_was_meant() {
     let any = || Reading::unreadable("any");
     let mount = |access, file_system: Option<&str>, below: Option<&[&str]>| SeenMount {
         access,
+        file: Reading::Known(FileIdentity { major: 0, minor: 1, inode: 2 }),
         file_system: file_system.map_or_else(any, |it| Reading::Known(it.to_owned())),
         writable_below: below.map_or_else(
             || Reading::unreadable("any"),
@@ -188,6 +191,12 @@ fn what_is_seen_must_be_as_closed_as_what_was_meant() {
     let tmpfs = |access, below: &[&str]| Some(mount(access, Some("tmpfs"), Some(below)));
     let free = mount(ReadWrite, None, None);
     let closed = mount(ReadOnly, Some("tmpfs"), Some(&["/x/y"]));
+    let unread = |it| SeenMount { file: Reading::unreadable("EACCES"), ..it };
+    let unpinned = unread(closed.clone());
+    let other = |it| {
+        let file = Reading::Known(FileIdentity { major: 0, minor: 1, inode: 3 });
+        SeenMount { file, ..it }
+    };
     for (meant, seen, verdict) in [
         (&free, tmpfs(ReadWrite, &["/x/z"]), "ok"),
         (&free, tmpfs(ReadOnly, &[]), "tighter"),
@@ -195,6 +204,9 @@ fn what_is_seen_must_be_as_closed_as_what_was_meant() {
         (&closed, tmpfs(ReadOnly, &[]), "ok"),
         (&closed, tmpfs(ReadOnly, &["/x/y", "/x/y/z"]), "ok"),
         (&closed, tmpfs(ReadOnly, &["/x/yz"]), "WEAKER"),
+        (&closed, tmpfs(ReadOnly, &[]).map(other), "WEAKER"),
+        (&unpinned, tmpfs(ReadOnly, &[]).map(other), "ok"),
+        (&closed, tmpfs(ReadOnly, &[]).map(unread), "could not tell"),
         (&closed, tmpfs(ReadWrite, &[]), "WEAKER"),
         (&closed, Some(mount(ReadOnly, Some("ext4"), Some(&[]))), "WEAKER"),
         (&closed, Some(mount(ReadOnly, None, Some(&[]))), "could not tell"),

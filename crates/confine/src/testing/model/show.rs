@@ -66,6 +66,7 @@ impl Process {
                 .map(|(target, asked)| {
                     let seen = self.mounts.get(target).copied().map(|access| SeenMount {
                         access,
+                        file: Reading::unreadable("?"),
                         file_system: asked
                             .known()
                             .and_then(|it| it.as_ref())
