@@ -115,10 +115,8 @@ fn value_of(
         };
     }
     let (kind, name, key, optional, field) = match (config_map_key_ref, secret_key_ref) {
-        (Some(it), _) => {
-            (DataKind::ConfigMap, &it.name, &it.key, it.optional, "configMapKeyRef.key")
-        }
-        (None, Some(it)) => (DataKind::Secret, &it.name, &it.key, it.optional, "secretKeyRef.key"),
+        (Some(it), _) => (DataKind::ConfigMap, &it.name, &it.key, it.optional, "configMapKeyRef"),
+        (None, Some(it)) => (DataKind::Secret, &it.name, &it.key, it.optional, "secretKeyRef"),
         (None, None) => return None,
     };
     match entry(scope.pod, scope.world, kind, name, key, Optional::of(optional)) {
@@ -126,10 +124,10 @@ fn value_of(
         Ok(Some(Content::Text(text))) => Some(text.clone()),
         Ok(Some(Content::Bytes(_))) => {
             let why = format!("the value of key {key} is not UTF-8");
-            refuse(findings, place(field), why)
+            refuse(findings, place(&format!("{field}.key")), why)
         }
         Err(absent) => {
-            let place = place(field);
+            let place = place(&format!("{field}.{}", absent.field));
             absent.refuse(place, findings);
             None
         }

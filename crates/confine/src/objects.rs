@@ -30,6 +30,8 @@ impl Optional {
 #[derive(Debug)]
 pub(crate) struct Absent {
     pub(crate) why: String,
+    /// The field of a reference that names what is absent: `name` or `key`.
+    pub(crate) field: &'static str,
     hint: Option<String>,
 }
 
@@ -57,6 +59,7 @@ pub(crate) fn entries<'w>(
     match (objects.get(name), optional) {
         (None, Optional::No) => Err(Absent {
             why: format!("{} \"{name}\" not found", kind.resource()),
+            field: "name",
             hint: Some(format!(
                 "give the {} together with the pod: in the same file, directory or as another \
                  argument",
@@ -84,6 +87,7 @@ pub(crate) fn entry<'w>(
     match (found, optional) {
         (None, Optional::No) => Err(Absent {
             why: format!("couldn't find key {key} in {} {}/{name}", kind.kind(), pod.namespace()),
+            field: "key",
             hint: None,
         }),
         (found, _) => Ok(found),

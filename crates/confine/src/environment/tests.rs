@@ -86,10 +86,18 @@ fn values_come_from_where_they_are_said_to() {
 fn what_is_not_there_is_refused_in_the_kubelets_words() {
     let at = "spec.containers[0].env[0].valueFrom";
     for (source, field, expected) in [
-        ("configMapKeyRef: {name: d, key: k}", ".configMapKeyRef.key", "configmap \"d\" not found"),
+        (
+            "configMapKeyRef: {name: d, key: k}",
+            ".configMapKeyRef.name",
+            "configmap \"d\" not found",
+        ),
         // A Secret is not a ConfigMap, nor the other way round.
-        ("configMapKeyRef: {name: s, key: p}", ".configMapKeyRef.key", "configmap \"s\" not found"),
-        ("secretKeyRef: {name: c, key: k}", ".secretKeyRef.key", "secret \"c\" not found"),
+        (
+            "configMapKeyRef: {name: s, key: p}",
+            ".configMapKeyRef.name",
+            "configmap \"s\" not found",
+        ),
+        ("secretKeyRef: {name: c, key: k}", ".secretKeyRef.name", "secret \"c\" not found"),
         (
             "configMapKeyRef: {name: c, key: z}",
             ".configMapKeyRef.key",
