@@ -60,6 +60,7 @@ const TESTS: &[(&str, fn())] = &[
     ("read_only_holds_for_what_it_says", read_only_holds_for_what_it_says),
     ("a_sub_path_stays_in_its_volume", a_sub_path_stays_in_its_volume),
     ("a_sub_path_that_is_swapped_never_leads_out", a_sub_path_that_is_swapped_never_leads_out),
+    ("a_mount_point_that_is_swapped_never_leads_out", a_mount_point_that_is_swapped),
     ("a_volume_goes_where_it_hides_nothing_of_the_kernels", forbidden_targets),
     ("a_restarted_container_finds_its_volumes_again", a_restarted_container_finds_its_volumes),
     ("what_a_pod_leaves_is_removed_without_following_links", links_are_not_followed),
@@ -509,6 +510,52 @@ fn a_sub_path_that_is_swapped_never_leads_out() {
     });
     assert_eq!(support::entries(&place.path("canary")).len(), 1, "{inside} inside, {refused} not");
     assert!(inside + refused == 60 && inside > 0, "{inside} inside, {refused} refused");
+    assert_eq!(place.leftovers(), [""; 0]);
+}
+
+/// One volume is mounted below another, in which the mount point comes and goes.
+fn a_mount_point_that_is_swapped() {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let place = Place::new();
+    place.import("busybox");
+    let base = place.path("v");
+    std::fs::create_dir_all(base.join("point")).expect("directories");
+    std::fs::create_dir_all(place.path("canary/sub")).expect("directories");
+    std::os::unix::fs::symlink(place.path("canary"), base.join("link")).expect("a link");
+    let text = volumes(
+        &format!(
+            "{{name: v, hostPath: {{path: {}}}}}, {{name: e, emptyDir: {{}}}}",
+            base.display()
+        ),
+        "{name: v, mountPath: /v}, {name: e, mountPath: /v/point/sub}, {name: e, mountPath: /v/point/new}",
+        "touch /v/point/sub/x /v/point/new/y; echo ran",
+    );
+    let mounts = || std::fs::read_to_string("/proc/self/mountinfo").expect("mounts");
+    let before = mounts();
+    let done = AtomicBool::new(false);
+    let (mut ran, mut refused) = (0, 0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let flags = rustix::fs::RenameFlags::EXCHANGE;
+            let (point, link, here) = (base.join("point"), base.join("link"), rustix::fs::CWD);
+            while !done.load(Ordering::Relaxed) {
+                rustix::fs::renameat_with(here, &point, here, &link, flags).expect("a swap");
+            }
+        });
+        for _ in 0..60 {
+            match place.stockade_reading(&["run", "-"], &text).out.as_str() {
+                "ran\n" => ran += 1,
+                _ => refused += 1,
+            }
+        }
+        done.store(true, Ordering::Relaxed);
+    });
+    let canary = place.path("canary");
+    let found = support::entries(&canary);
+    assert_eq!(found, [canary.join("sub").display().to_string()], "{ran} ran, {refused} refused");
+    assert_eq!(support::entries(&canary.join("sub")), [""; 0], "{ran} ran, {refused} refused");
+    assert_eq!(mounts(), before);
+    assert!(ran > 0, "{ran} ran, {refused} refused");
     assert_eq!(place.leftovers(), [""; 0]);
 }
 
