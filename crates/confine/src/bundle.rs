@@ -32,6 +32,7 @@ use stockade_spec::{FieldPath, Place};
 use crate::container::{Confinement, Container, Maker, PodConfinement, Warning};
 use crate::limits::Limits;
 use crate::scope::Findings;
+use crate::turn::{Restart, RestartPolicy, Turn};
 use crate::world::Node;
 use crate::{Origin, Reason, Refusal, Sourced};
 
@@ -103,7 +104,13 @@ fn read(desk: &mut Desk<'_>) -> Option<Bundled> {
         limits: support::unsaid(Limits::default()),
     };
     let workload = process::workload(desk, process);
-    let container = Container { name: String::new(), confinement, workload };
+    let container = Container {
+        name: String::new(),
+        turn: Turn::Regular,
+        restart: support::unsaid(Restart { policy: RestartPolicy::Never, rules: Vec::new() }),
+        confinement,
+        workload,
+    };
     let cgroup = resources::cgroup(desk);
     Some(Bundled { container, pod, joins, cgroup, warnings: Vec::new() })
 }

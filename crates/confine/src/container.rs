@@ -6,6 +6,7 @@ use stockade_abi::{CapabilitySets, IdMap, NamespaceSet};
 
 use crate::limits::Limits;
 use crate::plan::{DeviceNode, LogDenied, Propagation, RootSource, SeccompListener, Speculation};
+use crate::turn::{Restart, RestartPolicy, Turn};
 use crate::workload::Workload;
 use crate::{Origin, Sourced};
 
@@ -187,6 +188,10 @@ pub enum DevDirectory {
 pub struct Container {
     /// Its name in the manifest.
     pub name: String,
+    /// When it has its turn.
+    pub turn: Turn,
+    /// When it starts again.
+    pub restart: Sourced<Restart>,
     /// What it may do.
     pub confinement: Confinement,
     /// What it runs.
@@ -202,25 +207,14 @@ pub struct Resolved {
     pub namespace: String,
     /// What is meant for the pod.
     pub pod: PodConfinement,
-    /// What is meant for its containers, in the manifest's order.
+    /// What is meant for its containers: init containers first, each list in the manifest's order.
     pub containers: Vec<Container>,
-    /// When ended containers start again.
+    /// When ended containers start again that do not say so themselves.
     pub restart: Sourced<RestartPolicy>,
     /// How long containers get to end, in seconds.
     pub grace_seconds: Sourced<u64>,
     /// Things worth saying that stop nothing.
     pub warnings: Vec<Warning>,
-}
-
-/// When an ended container starts again.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum RestartPolicy {
-    /// Always.
-    Always,
-    /// If its exit code was not zero.
-    OnFailure,
-    /// Never.
-    Never,
 }
 
 /// Something worth saying that stops nothing.

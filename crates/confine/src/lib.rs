@@ -40,14 +40,15 @@ mod steps;
 mod support;
 #[cfg(test)]
 mod testing;
+mod turn;
 pub mod workload;
 pub mod world;
 
 pub use bundle::{Bundled, from_bundle};
 pub use container::{
     AppArmor, Confinement, Container, DevDirectory, Devices, GuardedPaths, Identity, Maker,
-    PodConfinement, Resolved, RestartPolicy, Root, SeLinux, Seccomp, SeccompFilter, Sysctl,
-    UserNamespace, Warning,
+    PodConfinement, Resolved, Root, SeLinux, Seccomp, SeccompFilter, Sysctl, UserNamespace,
+    Warning,
 };
 pub use drift::diff;
 pub use expect::{Declared, expect, questions, render};
@@ -56,6 +57,7 @@ pub use mechanism::capabilities::default_set as default_capabilities;
 pub use mechanism::sysctls::dotted as dotted_sysctl;
 pub use origin::{Origin, Sourced};
 pub use refusal::{Reason, Refusal};
-pub use resolve::{RestartDefault, resolve};
+pub use resolve::resolve;
 pub use steps::{plan, plan_exec, plan_pod};
+pub use turn::{ExitCodes, Next, Restart, RestartDefault, RestartPolicy, Turn};
 pub use world::{References, World, references};

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use stockade_abi::host::Kernel;
 use stockade_abi::{Architecture, CapabilitySet};
-use stockade_spec::Pod;
+use stockade_spec::{ContainerList, Pod};
 
 use crate::container::UserNamespace;
 use crate::mechanism::seccomp;
@@ -140,8 +140,9 @@ pub struct References {
 /// Lists what a pod refers to.
 pub fn references(pod: &Pod) -> References {
     let mut all = References::default();
-    let containers = pod.object.spec.iter().flat_map(|it| &it.containers);
-    all.images.extend(containers.filter_map(|it| it.image.clone()));
+    // Ephemeral containers are refused.
+    let containers = pod.containers().filter(|it| it.list != ContainerList::Ephemeral);
+    all.images.extend(containers.filter_map(|it| it.image.map(str::to_owned)));
     all.profiles = seccomp::localhost_profiles(pod);
     all
 }
@@ -155,13 +156,17 @@ mod tests {
     fn a_pod_refers_to_each_thing_once() {
         let pod = pod("{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {
             securityContext: {seccompProfile: {type: Localhost, localhostProfile: b.json}},
+            initContainers: [
+                {name: z, image: first, securityContext: {
+                    seccompProfile: {type: Localhost, localhostProfile: z.json}}},
+                {name: w, image: i}],
             containers: [
                 {name: a, image: i, securityContext: {
                     seccompProfile: {type: Localhost, localhostProfile: a.json}}},
                 {name: b, image: i},
                 {name: c, image: 'example.com/j@sha256:00'}]}}");
         let References { images, profiles } = references(&pod);
-        assert!(images.iter().eq(["example.com/j@sha256:00", "i"]));
-        assert!(profiles.iter().eq(["a.json", "b.json"]));
+        assert!(images.iter().eq(["example.com/j@sha256:00", "first", "i"]));
+        assert!(profiles.iter().eq(["a.json", "b.json", "z.json"]));
     }
 }

@@ -14,13 +14,16 @@ mod end;
 mod kept;
 mod relay;
 mod status;
+mod stopping;
 mod supervise;
 mod tasks;
 mod to_run;
+mod turns;
+mod waiting;
 
 pub use directory::{PodDirectory, PodId, Pods, Vacancy};
 pub use end::{EndError, Patience, end};
 pub use relay::Output;
-pub use status::{ContainerState, ContainerStatus, Exit, Phase, Status};
+pub use status::{ContainerState, ContainerStatus, Exit, Kind, Phase, Status};
 pub use supervise::{Ended, Ending, Permission, Watcher, supervise};
 pub use to_run::{ContainerToRun, Demand, NotStartedPod, PodToRun};

@@ -12,9 +12,12 @@ use stockade_confine::{AppArmor, Origin, Reason, Refusal, Resolved, Sourced};
 use stockade_spec::{FieldPath, Pod};
 
 pub(crate) fn check(pod: &Pod, resolved: &Resolved, host: &Host) -> Vec<Refusal> {
-    let judge = |(index, profile): (usize, &Sourced<AppArmor>)| {
-        let nowhere = FieldPath::from("spec.containers").index(index);
-        let place = profile.origin.place().cloned().unwrap_or_else(|| pod.key_place(&nowhere));
+    let judge = |(name, profile): (&str, &Sourced<AppArmor>)| {
+        let nowhere = || {
+            let container = pod.container(name).map(|it| it.path);
+            pod.key_place(&container.unwrap_or_else(|| FieldPath::from("spec.containers")))
+        };
+        let place = profile.origin.place().cloned().unwrap_or_else(nowhere);
         let refuse = |why: &str, hint: &str| {
             Some(Refusal {
                 reason: Reason::AppArmor,
@@ -44,6 +47,7 @@ pub(crate) fn check(pod: &Pod, resolved: &Resolved, host: &Host) -> Vec<Refusal>
             ),
         }
     };
-    let profiles = resolved.containers.iter().map(|it| &it.confinement.apparmor);
-    profiles.enumerate().filter_map(judge).collect()
+    let profiles =
+        resolved.containers.iter().map(|it| (it.name.as_str(), &it.confinement.apparmor));
+    profiles.filter_map(judge).collect()
 }

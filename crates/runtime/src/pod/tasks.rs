@@ -14,7 +14,7 @@ use rustix::process::{
 use stockade_abi::{Host, Reading};
 use stockade_confine::plan::Terminal;
 use stockade_confine::workload::Stdin;
-use stockade_confine::{Finding, Verdict, diff};
+use stockade_confine::{Finding, Turn, Verdict, diff};
 
 use super::relay::{Flow, Log, Output, Source, Stream};
 use super::status::{ContainerState, ContainerStatus, Exit};
@@ -233,6 +233,29 @@ impl<'a> Task<'a> {
         self.again_at = Some(Instant::now() + pause);
     }
 
+    /// Whether it runs or will run again.
+    pub(crate) const fn is_alive(&self) -> bool {
+        self.running.is_some() || self.again_at.is_some()
+    }
+
+    /// Whether it has ended for good, and not well.
+    pub(crate) fn has_failed(&self) -> bool {
+        !self.is_alive() && self.exit.is_some_and(|it| it != Exit::Code(0))
+    }
+
+    /// Whether the next container may have its turn.
+    pub(crate) fn lets_others_begin(&self) -> bool {
+        match self.to_run.turn {
+            Turn::Init => !self.is_alive() && self.exit == Some(Exit::Code(0)),
+            Turn::Sidecar | Turn::Regular => true,
+        }
+    }
+
+    /// Whether it runs and was not asked to end yet.
+    pub(crate) const fn can_be_asked(&self) -> bool {
+        self.running.is_some() && !self.signalled
+    }
+
     /// Asks it to end. One whose first process does not handle the signal cannot hear it: the kernel
     /// keeps unhandled signals from the first process of a PID namespace. It is killed.
     pub(crate) fn ask_to_end(&mut self) {
@@ -250,7 +273,8 @@ impl<'a> Task<'a> {
         }
     }
 
-    pub(crate) fn status(&self) -> ContainerStatus {
+    /// How it is; `waiting` says why it has not started, if it has not.
+    pub(crate) fn status(&self, waiting: &str) -> ContainerStatus {
         let state = match (&self.running, self.exit) {
             (Some(running), _) => {
                 ContainerState::Running { pid: running.pid, since: self.started_at.clone() }
@@ -259,9 +283,14 @@ impl<'a> Task<'a> {
                 ContainerState::Waiting { reason: "CrashLoopBackOff".to_owned() }
             }
             (None, Some(exit)) => ContainerState::Ended { exit, at: self.ended_at.clone() },
-            (None, None) => ContainerState::Waiting { reason: "ContainerCreating".to_owned() },
+            (None, None) => ContainerState::Waiting { reason: waiting.to_owned() },
         };
-        ContainerStatus { name: self.to_run.name.clone(), state, restarts: self.restarts }
+        ContainerStatus {
+            name: self.to_run.name.clone(),
+            state,
+            restarts: self.restarts,
+            kind: self.to_run.turn.into(),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use stockade_abi::facts::Questions;
 use stockade_confine::limits::Limits;
 use stockade_confine::plan::{Plan, Terminal};
 use stockade_confine::workload::Stdin;
-use stockade_confine::{Finding, RestartPolicy};
+use stockade_confine::{Finding, Restart, Turn};
 use stockade_sys::Refused;
 use thiserror::Error;
 
@@ -23,10 +23,8 @@ use crate::{Cause, NotStarted, StepFailed};
 pub struct PodToRun {
     /// Makes its namespaces; `None` if it has none of its own.
     pub plan: Option<Plan>,
-    /// Its containers, in the manifest's order.
+    /// Its containers: init containers first, each list in the manifest's order.
     pub containers: Vec<ContainerToRun>,
-    /// When an ended container starts again.
-    pub restart: RestartPolicy,
     /// How long containers get to end.
     pub grace: Duration,
     /// Its cgroup.
@@ -57,6 +55,10 @@ pub enum Demand {
 pub struct ContainerToRun {
     /// Its name in the manifest.
     pub name: String,
+    /// When it has its turn.
+    pub turn: Turn,
+    /// When it starts again.
+    pub restart: Restart,
     /// The steps that start it.
     pub plan: Plan,
     /// What the kernel is to say of it.
@@ -71,7 +73,8 @@ pub struct ContainerToRun {
     pub stop_signal: Signal,
 }
 
-/// Why a pod did not start. Nothing of it has run, and nothing of it is left.
+/// Why a pod did not start, or not all of it: of the containers whose turn it was none has run, and
+/// nothing of the pod is left.
 #[derive(Debug, Error)]
 pub enum NotStartedPod {
     /// Somebody supervises it already.
