@@ -30,6 +30,7 @@ use stockade_spec::bundle::{self as oci, Bundle};
 use stockade_spec::{FieldPath, Place};
 
 use crate::container::{Confinement, Container, Maker, PodConfinement, Warning};
+use crate::health::Health;
 use crate::limits::Limits;
 use crate::scope::Findings;
 use crate::turn::{Restart, RestartPolicy, Turn};
@@ -108,6 +109,7 @@ fn read(desk: &mut Desk<'_>) -> Option<Bundled> {
         name: String::new(),
         turn: Turn::Regular,
         restart: support::unsaid(Restart { policy: RestartPolicy::Never, rules: Vec::new() }),
+        health: Health::default(),
         confinement,
         workload,
     };

@@ -34,10 +34,19 @@ pub(crate) fn resolve(
         stdin,
         rlimits: Vec::new(),
         oom_score_adj: None,
-        stop_signal: match scope.image.stop_signal.as_str() {
-            "" => Sourced::default("SIGTERM".to_owned(), "the image names no signal"),
-            name => Sourced::new(name.to_owned(), image_origin(scope)),
-        },
+        stop_signal: stop_signal(scope),
+    }
+}
+
+fn stop_signal(scope: &Scope<'_>) -> Sourced<String> {
+    let own = scope.container.lifecycle.as_ref().and_then(|it| it.stop_signal.as_ref());
+    match (own, scope.image.stop_signal.as_str()) {
+        (Some(name), _) => {
+            let place = scope.field("lifecycle.stopSignal");
+            Sourced::new(name.clone(), Origin::Declared(place))
+        }
+        (None, "") => Sourced::default("SIGTERM".to_owned(), "the image names no signal"),
+        (None, name) => Sourced::new(name.to_owned(), image_origin(scope)),
     }
 }
 
@@ -88,7 +97,7 @@ fn set(all: &mut Vec<(String, String)>, name: &str, value: String) {
 }
 
 /// Fills in `$(NAME)`; a name that is not known stays as it is written, `$$` is a dollar.
-fn expand(text: &str, known: &BTreeMap<&str, &str>) -> String {
+pub(crate) fn expand(text: &str, known: &BTreeMap<&str, &str>) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {

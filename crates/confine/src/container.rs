@@ -4,10 +4,13 @@ use stockade_abi::bpf::Program;
 use stockade_abi::facts::{DeviceRule, MountAccess, NoNewPrivs};
 use stockade_abi::{CapabilitySets, IdMap, NamespaceSet};
 
+use crate::health::Health;
 use crate::limits::Limits;
-use crate::plan::{DeviceNode, LogDenied, Propagation, RootSource, SeccompListener, Speculation};
+use crate::plan::{
+    DeviceNode, LogDenied, Propagation, RootSource, SeccompListener, Speculation, Terminal,
+};
 use crate::turn::{Restart, RestartPolicy, Turn};
-use crate::workload::Workload;
+use crate::workload::{Stdin, Workload};
 use crate::{Origin, Sourced};
 
 /// What is meant for the whole pod. Its steps run once; containers join.
@@ -192,10 +195,25 @@ pub struct Container {
     pub turn: Turn,
     /// When it starts again.
     pub restart: Sourced<Restart>,
+    /// What is asked of it while it runs.
+    pub health: Health,
     /// What it may do.
     pub confinement: Confinement,
     /// What it runs.
     pub workload: Workload,
+}
+
+impl Container {
+    /// The same container with another process in it: the same confinement, without terminal and
+    /// input.
+    #[must_use]
+    pub fn running(&self, arguments: Sourced<Vec<String>>) -> Self {
+        let mut other = self.clone();
+        other.workload.arguments = arguments;
+        other.workload.terminal = Terminal::None;
+        other.workload.stdin = Stdin::Null;
+        other
+    }
 }
 
 /// What a pod amounts to, with every default filled in and the reason for each value.

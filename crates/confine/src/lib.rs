@@ -28,6 +28,7 @@ mod container;
 mod drift;
 mod expect;
 mod finding;
+mod health;
 pub mod limits;
 mod mechanism;
 mod origin;
@@ -53,6 +54,7 @@ pub use container::{
 pub use drift::diff;
 pub use expect::{Declared, expect, questions, render};
 pub use finding::{Finding, Mechanism, Verdict};
+pub use health::{Health, Hook, Probe};
 pub use mechanism::capabilities::default_set as default_capabilities;
 pub use mechanism::sysctls::dotted as dotted_sysctl;
 pub use origin::{Origin, Sourced};

@@ -12,7 +12,7 @@ use crate::mechanism::{
 use crate::scope::{Findings, Scope};
 use crate::turn::{self, RestartDefault, RestartPolicy};
 use crate::world::{ImageFacts, World};
-use crate::{Origin, Reason, Refusal, Sourced, command, support};
+use crate::{Origin, Reason, Refusal, Sourced, command, health, support};
 
 /// Says what a pod amounts to on a node.
 ///
@@ -103,6 +103,7 @@ fn resolve_container(
         name: scope.container.name.clone(),
         turn,
         restart: turn::restart(scope, turn, restart, findings),
+        health: health::resolve(scope, findings),
         workload: command::resolve(scope, namespaces.value, hostname, findings),
         confinement: Confinement {
             identity,

@@ -197,18 +197,18 @@ fn container_fields(desk: &mut Desk<'_>, at: &FieldPath, container: &k8s::Contai
         env_from,
         image: _,
         image_pull_policy: _,
-        lifecycle,
-        liveness_probe,
+        lifecycle: _,
+        liveness_probe: _,
         name: _,
         ports,
-        readiness_probe,
+        readiness_probe: _,
         resize_policy: _,
         // Refused by name, one by one, in the mechanism of limits.
         resources: _,
         restart_policy: _,
         restart_policy_rules: _,
         security_context,
-        startup_probe,
+        startup_probe: _,
         stdin: _,
         stdin_once: _,
         termination_message_path: _,
@@ -227,14 +227,6 @@ fn container_fields(desk: &mut Desk<'_>, at: &FieldPath, container: &k8s::Contai
     for (index, variable) in env.iter().flatten().enumerate() {
         let at = at.child("env").index(index);
         desk.refuse(&at, "valueFrom", variable.value_from.is_some(), "is not read by this build");
-    }
-    for (name, is_set) in [
-        ("lifecycle", lifecycle.is_some()),
-        ("livenessProbe", liveness_probe.is_some()),
-        ("readinessProbe", readiness_probe.is_some()),
-        ("startupProbe", startup_probe.is_some()),
-    ] {
-        desk.warn(at, name, is_set, "has no effect: Stockade runs no probes and hooks");
     }
     for (index, port) in ports.iter().flatten().enumerate() {
         let at = at.child("ports").index(index);

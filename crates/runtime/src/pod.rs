@@ -8,9 +8,11 @@
 //! Everything that exists because of a pod can be found from its directory alone, which is written
 //! before anything else is made: a pod whose supervisor was killed can be deleted like any other.
 
+mod asked;
 mod clock;
 mod directory;
 mod end;
+mod health;
 mod kept;
 mod relay;
 mod status;
@@ -24,6 +26,8 @@ mod waiting;
 pub use directory::{PodDirectory, PodId, Pods, Vacancy};
 pub use end::{EndError, Patience, end};
 pub use relay::Output;
-pub use status::{ContainerState, ContainerStatus, Exit, Kind, Phase, Status};
+pub use status::{Condition, ContainerState, ContainerStatus, Exit, Kind, Phase, Status};
 pub use supervise::{Ended, Ending, Permission, Watcher, supervise};
-pub use to_run::{ContainerToRun, Demand, NotStartedPod, PodToRun};
+pub use to_run::{
+    ContainerToRun, Demand, HealthToRun, HookToRun, NotStartedPod, PodToRun, ProbeToRun,
+};

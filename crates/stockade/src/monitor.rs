@@ -17,12 +17,12 @@ use stockade_runtime::pod::{
 };
 use stockade_runtime::{Cause, NotStarted, StepFailed};
 
-use crate::answer::Failure;
+use crate::answer::{Answer, Failure};
 use crate::events::{Event, Teller};
 use crate::launch::{Mode, Orders};
 use crate::prepare::Prepared;
 use crate::report::Report;
-use crate::{pods, settings, world};
+use crate::{health, pods, settings, world};
 
 /// Supervises the pod of the orders on the command line.
 pub(crate) fn run(arguments: &[OsString]) -> ExitCode {
@@ -94,6 +94,10 @@ fn to_run(pod: &Prepared, orders: &Orders) -> Result<PodToRun, Failure> {
             name: container.name.clone(),
             turn: container.turn,
             restart: container.restart.value.clone(),
+            health: health::to_run(container, &resolved.pod, &pod.host).map_err(|refusals| {
+                let all: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+                Failure::new(Answer::No, all.join("\n"))
+            })?,
             plan: plan.clone(),
             questions: questions(&expected),
             expected,

@@ -57,6 +57,7 @@ const TESTS: &[(&str, fn())] = &[
     ("a_detached_pod_whose_init_container_fails_has_failed", a_detached_failure),
     ("a_later_program_that_is_not_there_ends_the_pod", a_later_program_that_is_not_there),
     ("ctrl_c_during_initialization_stops_the_pod", ctrl_c_during_initialization),
+    ("a_run_that_is_killed_during_initialization_leaves_nothing_running", a_killed_run),
     ("delete_during_initialization_leaves_nothing", delete_during_initialization),
     ("a_supervisor_killed_during_initialization_leaves_nothing", a_killed_supervisor),
     ("containers_start_again_as_they_say_themselves", containers_start_again),
@@ -314,6 +315,24 @@ fn ctrl_c_during_initialization() {
     assert_eq!(output.status.code(), Some(8), "{output:?}");
     let out = String::from_utf8_lossy(&output.stdout);
     assert!(out.ends_with("[beside] beside ends\n") && !out.contains("no"), "{out}");
+    assert_eq!(place.leftovers(), [""; 0]);
+}
+
+fn a_killed_run() {
+    let place = place();
+    let pod = pod(
+        "Always",
+        &[("beside", &sidecar("beside")), ("first", "echo up; sleep 1000")],
+        &[("app", "echo no")],
+    );
+    let path = place.write("pod.yaml", &with_sidecars(&pod, &["beside"])).display().to_string();
+    let mut run = place.command(&["run", "--quiet", &path]).spawn().expect("it runs");
+    eventually(|| place.stockade(&["logs", "turns", "-c", "first"]).out == "up\n");
+    run.kill().expect("it is killed");
+    run.wait().expect("it ends");
+    eventually(|| place.stockade(&["get", "pods"]).out.contains("Init:Signal:9"));
+    assert!(!place.stockade(&["describe", "pod", "turns"]).out.contains("running as process"));
+    assert_eq!(place.stockade(&["delete", "turns"]).code, 0);
     assert_eq!(place.leftovers(), [""; 0]);
 }
 

@@ -146,7 +146,6 @@ fn what_is_not_done_is_refused_or_warned_about_by_name() {
         assert_eq!(named.join("; "), expected, "{spec} {own}: {told:?}");
     }
     for (spec, own, expected) in [
-        ("", "livenessProbe: {exec: {command: [x]}}", "spec.containers[0].livenessProbe: "),
         ("", "ports: [{containerPort: 1, hostPort: 80}]", "spec.containers[0].ports[0].hostPort: "),
         ("dnsConfig: {nameservers: [1.1.1.1]}", "", "spec.dnsConfig: "),
     ] {

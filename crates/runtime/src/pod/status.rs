@@ -68,6 +68,21 @@ pub struct ContainerStatus {
     /// When it has its turn. Older builds, which do not say, have one kind only.
     #[serde(default)]
     pub kind: Kind,
+    /// How far it has got, if it runs. Older builds, which do not say, ask nothing of containers.
+    #[serde(default)]
+    pub condition: Option<Condition>,
+}
+
+/// How far a container that runs has got.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Condition {
+    /// Its hook runs, or its startup probe has not said yes.
+    Starting,
+    /// It has begun, and its readiness probe does not say yes.
+    Started,
+    /// It is ready, as far as it was asked.
+    Ready,
 }
 
 /// The kinds of containers.

@@ -66,7 +66,7 @@ impl Supervisor<'_> {
     }
 
     pub(super) fn kill_all(&mut self) {
-        self.stopping = Some(Stopping { until: Instant::now() + RETRY, why: Why::Asked });
+        self.stopping = Some(Stopping { until: Instant::now(), why: Why::Asked });
         for task in &mut self.tasks {
             task.again_at = None;
             task.kill();
@@ -85,24 +85,21 @@ impl Supervisor<'_> {
         }
     }
 
-    /// Asks those to end whose time it is, and kills what has not ended in its time.
+    /// Asks those to end whose time it is.
     pub(super) fn go_on_stopping(&mut self) {
-        let Some(Stopping { until, why }) = self.stopping else { return };
-        let now = Instant::now();
-        let mut until = until;
+        let Some(Stopping { until, why: _ }) = self.stopping else { return };
         for index in self.next_to_end() {
             let task = &mut self.tasks[index];
+            let at = match task.to_run.turn {
+                Turn::Sidecar => until.max(Instant::now() + LEAST),
+                Turn::Init | Turn::Regular => until,
+            };
             if task.can_be_asked() {
-                task.ask_to_end();
-                if task.to_run.turn == Turn::Sidecar {
-                    until = until.max(now + LEAST);
-                }
-            } else if now >= until {
-                task.kill();
+                task.end_by(at, &self.ground);
+            } else {
+                task.end_no_later(at);
             }
         }
-        let until = if now >= until { now + RETRY } else { until };
-        self.stopping = Some(Stopping { until, why });
     }
 
     /// Those that run and wait for no other's end.
@@ -113,14 +110,8 @@ impl Supervisor<'_> {
             .partition(|index| self.tasks[*index].to_run.turn == Turn::Sidecar);
         if others.is_empty() { sidecars.last().copied().into_iter().collect() } else { others }
     }
-
-    /// When the next of them is killed.
-    pub(super) fn insists_at(&self) -> Option<Instant> {
-        self.stopping.map(|it| it.until)
-    }
 }
 
-const RETRY: Duration = Duration::from_secs(1);
 const LEAST: Duration = Duration::from_secs(2);
 const AT_MOST: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(5);

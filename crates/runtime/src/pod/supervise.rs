@@ -128,6 +128,7 @@ pub fn supervise(
         scratch: &pod.scratch,
         namespaces: namespaces.as_ref(),
         output: pod.output,
+        pod,
     };
     let tasks: io::Result<Vec<Task<'_>>> =
         pod.containers.iter().map(|it| Task::new(it, directory)).collect();
@@ -212,7 +213,7 @@ impl Supervisor<'_> {
             }
             self.wait_for_something(watcher)?;
             self.take_signals()?;
-            if self.reap(watcher) {
+            if self.reap(watcher) | self.tend() {
                 self.write_status(self.phase(), None)?;
             }
             self.go_on_stopping();
@@ -234,6 +235,11 @@ impl Supervisor<'_> {
             watcher.ended(&Ended { container: &task.to_run.name, exit, again });
         }
         changed
+    }
+
+    /// Returns whether the condition of any container has changed.
+    fn tend(&mut self) -> bool {
+        self.tasks.iter_mut().map(|it| it.tend(&self.ground)).fold(false, |a, b| a | b)
     }
 
     /// While something of the pod runs or will.

@@ -59,6 +59,8 @@ pub struct ContainerToRun {
     pub turn: Turn,
     /// When it starts again.
     pub restart: Restart,
+    /// What is asked of it while it runs.
+    pub health: HealthToRun,
     /// The steps that start it.
     pub plan: Plan,
     /// What the kernel is to say of it.
@@ -71,6 +73,49 @@ pub struct ContainerToRun {
     pub stdin: Stdin,
     /// What asks it to end.
     pub stop_signal: Signal,
+}
+
+/// What is asked of a container while it runs. Each process joins it by a plan of its own.
+#[derive(Debug, Default)]
+pub struct HealthToRun {
+    /// Whether it has begun.
+    pub startup: Option<ProbeToRun>,
+    /// Whether it still does what it should.
+    pub liveness: Option<ProbeToRun>,
+    /// Whether it is ready.
+    pub readiness: Option<ProbeToRun>,
+    /// What is run when it begins.
+    pub post_start: Option<HookToRun>,
+    /// What is run before it is asked to end.
+    pub pre_stop: Option<HookToRun>,
+}
+
+/// A question that is asked again and again.
+#[derive(Debug)]
+pub struct ProbeToRun {
+    /// The steps that start the process that answers.
+    pub plan: Plan,
+    /// How long after the beginning it is asked first.
+    pub initial_delay: Duration,
+    /// How often.
+    pub period: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// How many times yes in a row count.
+    pub successes: u32,
+    /// How many times no in a row count.
+    pub failures: u32,
+    /// How long the container gets to end, if not as long as its pod says.
+    pub grace: Option<Duration>,
+}
+
+/// What is run once.
+#[derive(Debug)]
+pub enum HookToRun {
+    /// The steps that start a process.
+    Exec(Plan),
+    /// Nothing, for so long.
+    Sleep(Duration),
 }
 
 /// Why a pod did not start, or not all of it: of the containers whose turn it was none has run, and

@@ -54,7 +54,7 @@ impl Supervisor<'_> {
         }
         self.begun = turn.end;
         for (task, proven) in self.tasks[turn].iter_mut().zip(proven) {
-            task.release(proven)?;
+            task.release(proven, &self.ground)?;
         }
         Ok(())
     }
@@ -78,7 +78,7 @@ impl Supervisor<'_> {
             match task.prove(&self.ground).and_then(|it| accept(it, task, self.pod)) {
                 Ok(proven) => {
                     watcher.proven(&task.to_run.name, proven.pid(), &proven.findings);
-                    task.release(proven)?;
+                    task.release(proven, &self.ground)?;
                 }
                 // What held once and does not any more may hold again: the profile is loaded again,
                 // the disk has room. It is not started without.

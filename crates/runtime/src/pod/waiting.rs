@@ -9,6 +9,7 @@ use stockade_confine::workload::Stdin;
 
 use super::relay::Output;
 use super::supervise::{Supervisor, Watcher};
+use super::tasks::Task;
 use super::to_run::NotStartedPod;
 
 impl Supervisor<'_> {
@@ -82,8 +83,7 @@ impl Supervisor<'_> {
     }
 
     fn timeout(&self) -> Option<Duration> {
-        let again = self.tasks.iter().filter_map(|it| it.again_at);
-        let next = again.chain(self.insists_at()).min()?;
+        let next = self.tasks.iter().filter_map(Task::next_at).min()?;
         Some(next.saturating_duration_since(Instant::now()))
     }
 

@@ -10,11 +10,11 @@ use std::time::Duration;
 use rustix::process::{Signal, WaitId, WaitIdOptions, waitid};
 use stockade_abi::NamespaceSet;
 use stockade_confine::plan::{Action, Plan};
-use stockade_confine::{Finding, expect, plan, plan_pod, questions};
+use stockade_confine::{Container, Finding, Sourced, expect, plan, plan_exec, plan_pod, questions};
 use stockade_runtime::cgroup::{self, CgroupPath};
 use stockade_runtime::pod::{
-    ContainerToRun, Demand, Ended, NotStartedPod, Output, Permission, PodDirectory, PodId,
-    PodToRun, Pods, Watcher, supervise,
+    ContainerToRun, Demand, Ended, HealthToRun, NotStartedPod, Output, Permission, PodDirectory,
+    PodId, PodToRun, Pods, ProbeToRun, Watcher, supervise,
 };
 use stockade_sys::process::{Birth, Born, Parent, birth, exit_now};
 
@@ -23,6 +23,7 @@ use super::stand::{SOON, Stand};
 pub(crate) const ALL: &[super::Test] = &[
     ("turns_that_hold_are_taken", turns_that_hold_are_taken),
     ("a_weakened_turn_kills_the_pod_before_it_runs", a_weakened_turn_kills_the_pod),
+    ("a_weakened_probe_does_not_run_and_is_a_no", a_weakened_probe),
 ];
 
 fn turns_that_hold_are_taken() {
@@ -54,6 +55,28 @@ fn a_weakened_turn_kills_the_pod() {
     }
 }
 
+fn a_weakened_probe() {
+    for (weakened, ending, wrote) in
+        [(false, "app 0", "app\nasked\nends\n"), (true, "app 137", "app\n")]
+    {
+        let seen = run_with(PROBED, |stand, container, to_run| {
+            let command = vec!["sh".into(), "-c".into(), "echo asked > /proc/1/fd/1".into()];
+            let asked = container.running(Sourced::default(command, "the test's"));
+            let plan = plan_exec(&asked, &stand.declared.pod, &stand.host).unwrap();
+            to_run.health.liveness = Some(ProbeToRun {
+                plan: if weakened { without_no_new_privs(&plan) } else { plan },
+                initial_delay: Duration::ZERO,
+                period: Duration::from_secs(60),
+                timeout: Duration::from_secs(30),
+                successes: 1,
+                failures: 1,
+                grace: Some(Duration::from_secs(1)),
+            });
+        });
+        assert_eq!((&*seen.ending, &*seen.wrote("app")), (ending, wrote), "{weakened}");
+    }
+}
+
 /// What was seen of a pod that is over.
 struct Seen {
     run: tempfile::TempDir,
@@ -71,16 +94,31 @@ impl Seen {
 }
 
 /// Supervises the pod in a process of its own, as it is meant to be: it takes signals and mounts of
-/// its own. One container lacks the step that declares it unable to gain privileges.
+/// its own.
 fn run(weakened: Option<&str>) -> Seen {
-    let stand = Stand::new(TURNS);
+    run_with(TURNS, |_, container, to_run| {
+        if weakened == Some(container.name.as_str()) {
+            to_run.plan = without_no_new_privs(&to_run.plan);
+        }
+    })
+}
+
+fn without_no_new_privs(plan: &Plan) -> Plan {
+    let mut steps = plan.steps().to_vec();
+    steps.retain(|it| !matches!(it.action, Action::SetNoNewPrivs));
+    assert!(steps.len() < plan.steps().len(), "there is no such step");
+    Plan::in_stage_order(steps)
+}
+
+fn run_with(manifest: &str, change: impl Fn(&Stand, &Container, &mut ContainerToRun)) -> Seen {
+    let stand = Stand::new(manifest);
     let run = tempfile::tempdir().unwrap();
     let directory = Pods::below(run.path()).pod(&PodId::new("default", "declared").unwrap());
     directory.make().unwrap();
     for name in ["hosts", "hostname", "resolv.conf"] {
         fs::write(directory.join("etc").join(name), "").unwrap();
     }
-    let pod = to_run(&stand, weakened, run.path());
+    let pod = to_run(&stand, change, run.path());
     let alone = Birth { flags: NamespaceSet::EMPTY, cgroup: None, parent: Parent::Caller };
     match birth(alone).unwrap() {
         Born::Child => {
@@ -113,27 +151,28 @@ fn supervised(stand: &Stand, pod: &PodToRun, directory: &PodDirectory) {
     fs::write(directory.join("ending"), ending).unwrap();
 }
 
-fn to_run(stand: &Stand, weakened: Option<&str>, run: &Path) -> PodToRun {
+fn to_run(
+    stand: &Stand,
+    change: impl Fn(&Stand, &Container, &mut ContainerToRun),
+    run: &Path,
+) -> PodToRun {
     let declared = &stand.declared;
     let containers = declared.containers.iter().map(|it| {
-        let plan = plan(it, &declared.pod, &stand.host).unwrap();
-        let mut steps = plan.steps().to_vec();
-        if weakened == Some(it.name.as_str()) {
-            steps.retain(|it| !matches!(it.action, Action::SetNoNewPrivs));
-            assert!(steps.len() < plan.steps().len(), "there is no such step");
-        }
         let expected = expect(it, &declared.pod, &stand.host);
-        ContainerToRun {
+        let mut to_run = ContainerToRun {
             name: it.name.clone(),
             turn: it.turn,
             restart: it.restart.value.clone(),
-            plan: Plan::in_stage_order(steps),
+            health: HealthToRun::default(),
+            plan: plan(it, &declared.pod, &stand.host).unwrap(),
             questions: questions(&expected),
             expected,
             terminal: it.workload.terminal,
             stdin: it.workload.stdin,
             stop_signal: Signal::TERM,
-        }
+        };
+        change(stand, it, &mut to_run);
+        to_run
     });
     let cgroup: CgroupPath = stand.cgroup.child("pod").unwrap();
     PodToRun {
@@ -188,5 +227,18 @@ spec:
   - name: app
     image: box
     command: [sh, -c, 'echo app']
+    securityContext: {allowPrivilegeEscalation: false}
+"#;
+
+/// Ends well by itself unless somebody ends it.
+const PROBED: &str = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: declared}
+spec:
+  containers:
+  - name: app
+    image: box
+    command: [sh, -c, 'echo app; sleep 3; echo ends']
     securityContext: {allowPrivilegeEscalation: false}
 "#;

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use stockade_runtime::pod::{ContainerState, ContainerStatus, Kind};
+use stockade_runtime::pod::{Condition, ContainerState, ContainerStatus, Kind};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Globals;
@@ -74,7 +74,12 @@ fn containers(text: &mut String, heading: &str, all: &[&ContainerStatus]) {
         let state = match &container.state {
             ContainerState::Waiting { reason } => format!("waiting ({reason})"),
             ContainerState::Running { pid, since } => {
-                format!("running as process {pid} since {since}")
+                let condition = match container.condition {
+                    None | Some(Condition::Ready) => "",
+                    Some(Condition::Started) => ", not ready",
+                    Some(Condition::Starting) => ", starting",
+                };
+                format!("running as process {pid} since {since}{condition}")
             }
             ContainerState::Ended { exit, at } => format!("ended with {exit} at {at}"),
         };

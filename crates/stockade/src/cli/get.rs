@@ -184,8 +184,8 @@ fn container(status: &ContainerStatus) -> Value {
     let is_ready = match (status.kind, &status.state) {
         // An init container is ready when it is done.
         (Kind::Init, ContainerState::Ended { exit, .. }) => exit.shell_code() == Some(0),
-        (Kind::Init, ContainerState::Running { .. }) => false,
-        (_, state) => pid(state).is_some(),
+        (Kind::Init, _) => false,
+        (Kind::Sidecar | Kind::Regular, _) => words::is_ready(status),
     };
     json!({
         "name": status.name,

@@ -2,12 +2,14 @@
 //!
 //! Source: Kubernetes `pkg/printers/internalversion`, `printPod`.
 
-use stockade_runtime::pod::{ContainerState, ContainerStatus, Exit, Kind, Phase, Status};
+use stockade_runtime::pod::{
+    Condition, ContainerState, ContainerStatus, Exit, Kind, Phase, Status,
+};
 
-/// `1/2`: containers and sidecars that run, of all.
+/// `1/2`: containers and sidecars that are ready, of all.
 pub(super) fn ready(status: &Status) -> String {
     let counted = status.containers.iter().filter(|it| it.kind != Kind::Init);
-    let ready = counted.clone().filter(|it| is_running(it)).count();
+    let ready = counted.clone().filter(|it| is_ready(it)).count();
     format!("{ready}/{}", counted.count())
 }
 
@@ -66,15 +68,22 @@ fn is_done(container: &ContainerStatus) -> bool {
         (_, ContainerState::Ended { exit, .. }) => {
             *exit == Exit::Code(0) || container.kind == Kind::Sidecar
         }
-        (kind, ContainerState::Running { .. }) => kind == Kind::Sidecar,
+        (Kind::Sidecar, ContainerState::Running { .. }) => {
+            container.condition != Some(Condition::Starting)
+        }
+        (Kind::Init | Kind::Regular, ContainerState::Running { .. }) => false,
         // It has begun before, and does again.
         (Kind::Sidecar, ContainerState::Waiting { reason }) => reason == "CrashLoopBackOff",
         (Kind::Init | Kind::Regular, ContainerState::Waiting { .. }) => false,
     }
 }
 
-const fn is_running(container: &ContainerStatus) -> bool {
-    matches!(container.state, ContainerState::Running { .. })
+/// Whether a container runs and is ready, as far as it was asked.
+pub(super) const fn is_ready(container: &ContainerStatus) -> bool {
+    matches!(
+        (&container.state, container.condition),
+        (ContainerState::Running { .. }, None | Some(Condition::Ready))
+    )
 }
 
 #[cfg(test)]
@@ -136,9 +145,38 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_has_not_begun_or_says_no_is_not_ready() {
+        use Condition::{Ready, Started, Starting};
+        for (sidecar, app, expected) in [
+            (Some(Ready), Some(Ready), "2/2 Running"),
+            (Some(Started), Some(Ready), "1/2 Running"),
+            (Some(Ready), Some(Starting), "1/2 Running"),
+            (None, None, "2/2 Running"),
+        ] {
+            let containers = vec![(Kind::Sidecar, running()), (Kind::Regular, running())];
+            let mut status = status(Phase::Running, containers);
+            status.containers[0].condition = sidecar;
+            status.containers[1].condition = app;
+            assert_eq!(format!("{} {}", ready(&status), phase(&status)), expected);
+        }
+        let containers =
+            vec![(Kind::Sidecar, running()), (Kind::Regular, waiting("PodInitializing"))];
+        let mut status = status(Phase::Pending, containers);
+        for (condition, expected) in [(Starting, "Init:0/1"), (Started, "PodInitializing")] {
+            status.containers[0].condition = Some(condition);
+            assert_eq!(phase(&status), expected);
+        }
+    }
+
     fn status(phase: Phase, containers: Vec<(Kind, ContainerState)>) -> Status {
-        let container =
-            |(kind, state)| ContainerStatus { name: "c".to_owned(), state, restarts: 0, kind };
+        let container = |(kind, state)| ContainerStatus {
+            name: "c".to_owned(),
+            state,
+            restarts: 0,
+            kind,
+            condition: None,
+        };
         Status {
             version: Status::VERSION,
             phase,
