@@ -14,6 +14,7 @@ mod directory;
 mod end;
 mod health;
 mod kept;
+mod proven;
 mod relay;
 mod status;
 mod stopping;

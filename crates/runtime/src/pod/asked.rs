@@ -13,7 +13,8 @@ use std::time::Instant;
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use stockade_confine::plan::Plan;
 
-use super::tasks::{Ground, Proven, Trouble, examine};
+use super::proven::{Proven, examine};
+use super::tasks::{Ground, Trouble};
 use super::to_run::{ContainerToRun, NotStartedPod};
 use crate::apply::kill_and_reap;
 use crate::{Gate, Join, Life, Running, Site, Streams, Tie, create};

@@ -11,22 +11,21 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, pidfd_send_signal, waitid,
 };
-use stockade_abi::{Host, Reading};
+use stockade_abi::Host;
+use stockade_confine::Turn;
 use stockade_confine::plan::{Plan, Terminal};
 use stockade_confine::workload::Stdin;
-use stockade_confine::{Finding, Turn, diff};
-use stockade_sys::Refused;
 
 use super::asked::Asked;
 use super::health::{Doing, Health, Verdict};
+use super::proven::{Proven, examine};
 use super::relay::{Flow, Log, Output, Source, Stream};
 use super::status::{Condition, ContainerState, ContainerStatus, Exit};
-use super::to_run::{ContainerToRun, Demand, NotStartedPod, PodToRun};
+use super::to_run::{ContainerToRun, NotStartedPod, PodToRun};
 use super::{PodDirectory, clock};
 use crate::cgroup::{self, CgroupPath};
 use crate::{
-    Created, Gate, Held, Hold, Join, Life, PodFiles, PodNamespaces, Running, Site, Started,
-    Streams, Tie, create,
+    Created, Gate, Join, Life, PodFiles, PodNamespaces, Running, Site, Streams, Tie, create,
 };
 
 /// Where a pod's containers are made.
@@ -69,12 +68,6 @@ enum Ending {
     Hook { doing: Doing, kill_at: Instant },
     /// It was asked.
     Asked { kill_at: Instant, not_before: Instant },
-}
-
-/// A container that stands at its first instruction, and what the kernel says of it.
-pub(crate) struct Proven {
-    held: Held,
-    pub(crate) findings: Vec<Finding>,
 }
 
 impl<'a> Task<'a> {
@@ -386,57 +379,6 @@ impl<'a> Task<'a> {
             restarts: self.restarts,
             kind: self.to_run.turn.into(),
             condition: self.condition(),
-        }
-    }
-}
-
-impl Proven {
-    /// Says which findings forbid that it runs.
-    pub(crate) fn objections(&self, pod: &PodToRun) -> Vec<Finding> {
-        let objects = |finding: &&Finding| match &finding.verdict {
-            stockade_confine::Verdict::Adjusted(_) => pod.adjusted == Demand::Exact,
-            stockade_confine::Verdict::Unproven(_) => pod.unproven == Demand::Exact,
-            verdict @ (stockade_confine::Verdict::Holds
-            | stockade_confine::Verdict::Tighter(_)
-            | stockade_confine::Verdict::Different(_)
-            | stockade_confine::Verdict::Weaker(_)
-            | stockade_confine::Verdict::Unreadable(_)) => !verdict.is_acceptable(),
-        };
-        self.findings.iter().filter(objects).cloned().collect()
-    }
-
-    pub(crate) const fn pid(&self) -> i32 {
-        self.held.pid()
-    }
-
-    pub(crate) fn release(self, container: &str) -> Result<Running, NotStartedPod> {
-        let gone = |it: Refused| NotStartedPod::NotSeen(container.to_owned(), it.to_string());
-        self.held.release().map_err(gone)
-    }
-
-    pub(crate) fn kill(self) {
-        self.held.kill().ok();
-    }
-}
-
-/// Holds a process of a container at its first instruction and reads it. Nothing of it has run.
-pub(crate) fn examine(
-    created: Created,
-    container: &ContainerToRun,
-) -> Result<Proven, NotStartedPod> {
-    let name = || container.name.clone();
-    let held = match created.start(Hold::AtExec) {
-        Ok(Started::Held(held)) => held,
-        Ok(Started::Running(_)) => unreachable!("it was to be held"),
-        Err(why) => return Err(NotStartedPod::NotStarted(name(), why)),
-    };
-    let filters = Reading::from(held.filters());
-    let pid = held.pid().cast_unsigned();
-    match stockade_observe::process_with_filters(pid, &container.questions, filters) {
-        Ok(seen) => Ok(Proven { held, findings: diff(&container.expected, &seen) }),
-        Err(gone) => {
-            held.kill().ok();
-            Err(NotStartedPod::NotSeen(name(), gone.to_string()))
         }
     }
 }

@@ -9,8 +9,9 @@ use std::time::Instant;
 
 use stockade_confine::Turn;
 
+use super::proven::Proven;
 use super::supervise::{Permission, Supervisor, Watcher};
-use super::tasks::{Proven, Task};
+use super::tasks::Task;
 use super::to_run::{NotStartedPod, PodToRun};
 
 impl Supervisor<'_> {
