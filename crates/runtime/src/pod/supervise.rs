@@ -91,7 +91,7 @@ pub fn supervise(
     host: &Host,
     watcher: &mut dyn Watcher,
 ) -> Result<Ending, NotStartedPod> {
-    let Vacancy::Vacant(_lock) = directory.vacancy()? else { return Err(NotStartedPod::Taken) };
+    let Vacancy::Vacant(_lock) = directory.claim()? else { return Err(NotStartedPod::Taken) };
     let watched = signals::block_and_watch(&[
         Signal::CHILD,
         Signal::TERM,
