@@ -30,8 +30,10 @@ use stockade_spec::bundle::{self as oci, Bundle};
 use stockade_spec::{FieldPath, Place};
 
 use crate::container::{Confinement, Container, Maker, PodConfinement, Warning};
+use crate::health::Health;
 use crate::limits::Limits;
 use crate::scope::Findings;
+use crate::turn::{Restart, RestartPolicy, Turn};
 use crate::world::Node;
 use crate::{Origin, Reason, Refusal, Sourced};
 
@@ -105,7 +107,14 @@ fn read(desk: &mut Desk<'_>) -> Option<Bundled> {
         limits: support::unsaid(Limits::default()),
     };
     let workload = process::workload(desk, process);
-    let container = Container { name: String::new(), confinement, workload };
+    let container = Container {
+        name: String::new(),
+        turn: Turn::Regular,
+        restart: support::unsaid(Restart { policy: RestartPolicy::Never, rules: Vec::new() }),
+        health: Health::default(),
+        confinement,
+        workload,
+    };
     let cgroup = resources::cgroup(desk);
     Some(Bundled { container, pod, joins, cgroup, warnings: Vec::new() })
 }

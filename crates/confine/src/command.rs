@@ -33,10 +33,19 @@ pub(crate) fn resolve(
         stdin,
         rlimits: Vec::new(),
         oom_score_adj: None,
-        stop_signal: match scope.image.stop_signal.as_str() {
-            "" => Sourced::default("SIGTERM".to_owned(), "the image names no signal"),
-            name => Sourced::new(name.to_owned(), image_origin(scope)),
-        },
+        stop_signal: stop_signal(scope),
+    }
+}
+
+fn stop_signal(scope: &Scope<'_>) -> Sourced<String> {
+    let own = scope.container.lifecycle.as_ref().and_then(|it| it.stop_signal.as_ref());
+    match (own, scope.image.stop_signal.as_str()) {
+        (Some(name), _) => {
+            let place = scope.field("lifecycle.stopSignal");
+            Sourced::new(name.clone(), Origin::Declared(place))
+        }
+        (None, "") => Sourced::default("SIGTERM".to_owned(), "the image names no signal"),
+        (None, name) => Sourced::new(name.to_owned(), image_origin(scope)),
     }
 }
 

@@ -4,11 +4,15 @@ use stockade_abi::bpf::Program;
 use stockade_abi::facts::{DeviceRule, MountAccess, NoNewPrivs};
 use stockade_abi::{CapabilitySets, IdMap, NamespaceSet};
 
+use crate::health::Health;
 use crate::limits::Limits;
 use crate::mechanism::volumes::VolumeMount;
-use crate::plan::{DeviceNode, LogDenied, Propagation, RootSource, SeccompListener, Speculation};
+use crate::plan::{
+    DeviceNode, LogDenied, Propagation, RootSource, SeccompListener, Speculation, Terminal,
+};
+use crate::turn::{Restart, RestartPolicy, Turn};
 use crate::volume::Volume;
-use crate::workload::Workload;
+use crate::workload::{Stdin, Workload};
 use crate::{Origin, Sourced};
 
 /// What is meant for the whole pod. Its steps run once; containers join.
@@ -191,10 +195,29 @@ pub enum DevDirectory {
 pub struct Container {
     /// Its name in the manifest.
     pub name: String,
+    /// When it has its turn.
+    pub turn: Turn,
+    /// When it starts again.
+    pub restart: Sourced<Restart>,
+    /// What is asked of it while it runs.
+    pub health: Health,
     /// What it may do.
     pub confinement: Confinement,
     /// What it runs.
     pub workload: Workload,
+}
+
+impl Container {
+    /// The same container with another process in it: the same confinement, without terminal and
+    /// input.
+    #[must_use]
+    pub fn running(&self, arguments: Sourced<Vec<String>>) -> Self {
+        let mut other = self.clone();
+        other.workload.arguments = arguments;
+        other.workload.terminal = Terminal::None;
+        other.workload.stdin = Stdin::Null;
+        other
+    }
 }
 
 /// What a pod amounts to, with every default filled in and the reason for each value.
@@ -208,25 +231,14 @@ pub struct Resolved {
     pub pod: PodConfinement,
     /// Its volumes, in the manifest's order.
     pub volumes: Vec<Sourced<Volume>>,
-    /// What is meant for its containers, in the manifest's order.
+    /// What is meant for its containers: init containers first, each list in the manifest's order.
     pub containers: Vec<Container>,
-    /// When ended containers start again.
+    /// When ended containers start again that do not say so themselves.
     pub restart: Sourced<RestartPolicy>,
     /// How long containers get to end, in seconds.
     pub grace_seconds: Sourced<u64>,
     /// Things worth saying that stop nothing.
     pub warnings: Vec<Warning>,
-}
-
-/// When an ended container starts again.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum RestartPolicy {
-    /// Always.
-    Always,
-    /// If its exit code was not zero.
-    OnFailure,
-    /// Never.
-    Never,
 }
 
 /// Something worth saying that stops nothing.

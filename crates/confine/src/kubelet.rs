@@ -158,6 +158,7 @@ pub fn request(pod: &Pod, name: &str, world: &World, profiles: &str) -> Result<R
         spec,
         container: &same,
         path: container.path.clone(),
+        list: container.list,
         image: image.unwrap_or(&no_image),
     };
 

@@ -30,6 +30,7 @@ mod drift;
 mod environment;
 mod expect;
 mod finding;
+mod health;
 pub mod kubelet;
 pub mod limits;
 mod mechanism;
@@ -44,6 +45,7 @@ mod steps;
 mod support;
 #[cfg(test)]
 mod testing;
+mod turn;
 pub mod volume;
 mod volumes;
 pub mod workload;
@@ -52,17 +54,19 @@ pub mod world;
 pub use bundle::{Bundled, from_bundle};
 pub use container::{
     AppArmor, Confinement, Container, DevDirectory, Devices, GuardedPaths, Identity, Maker,
-    PodConfinement, Resolved, RestartPolicy, Root, SeLinux, Seccomp, SeccompFilter, Sysctl,
-    UserNamespace, Warning,
+    PodConfinement, Resolved, Root, SeLinux, Seccomp, SeccompFilter, Sysctl, UserNamespace,
+    Warning,
 };
 pub use drift::diff;
 pub use expect::{Declared, expect, questions, render};
 pub use finding::{Finding, Mechanism, Verdict};
+pub use health::{Health, Hook, Probe};
 pub use mechanism::capabilities::default_set as default_capabilities;
 pub use mechanism::sysctls::dotted as dotted_sysctl;
 pub use mechanism::volumes::VolumeMount;
 pub use origin::{Origin, Sourced};
 pub use refusal::{Reason, Refusal};
-pub use resolve::{RestartDefault, resolve};
+pub use resolve::resolve;
 pub use steps::{plan, plan_exec, plan_pod};
+pub use turn::{ExitCodes, Next, Restart, RestartDefault, RestartPolicy, Turn};
 pub use world::{References, World, references};

@@ -2,16 +2,17 @@
 
 use stockade_abi::NamespaceSet;
 use stockade_spec::k8s_openapi::api::core::v1::{self as k8s, PodSpec};
-use stockade_spec::{FieldPath, Pod};
+use stockade_spec::{ContainerList, FieldPath, Pod};
 
-use crate::container::{Confinement, Container, Maker, PodConfinement, Resolved, RestartPolicy};
+use crate::container::{Confinement, Container, Maker, PodConfinement, Resolved};
 use crate::mechanism::{
     apparmor, capabilities, devices, hostname, identity, limits, namespaces, no_new_privs, paths,
     root, seccomp, selinux, sysctls, volumes,
 };
 use crate::scope::{Findings, Scope};
+use crate::turn::{self, RestartDefault, RestartPolicy};
 use crate::world::{ImageFacts, World};
-use crate::{Origin, Reason, Refusal, Sourced, command, support};
+use crate::{Origin, Reason, Refusal, Sourced, command, health, support};
 
 /// Says what a pod amounts to on a node.
 ///
@@ -30,10 +31,15 @@ pub fn resolve(
     support::examine(pod, spec, &mut findings);
 
     let pod_confinement = resolve_pod(pod, world, &mut findings);
+    let restart = turn::of_pod(pod, spec, restart);
     let no_image = ImageFacts::default();
     let mut containers = Vec::with_capacity(spec.containers.len());
-    for (index, container) in spec.containers.iter().enumerate() {
-        let path = FieldPath::from("spec.containers").index(index);
+    let init = spec.init_containers.iter().flatten().enumerate();
+    let regular = spec.containers.iter().enumerate();
+    for (list, index, container) in (init.map(|(index, it)| (ContainerList::Init, index, it)))
+        .chain(regular.map(|(index, it)| (ContainerList::Regular, index, it)))
+    {
+        let path = FieldPath::from("spec").child(list.field()).index(index);
         let image = container.image.as_ref().and_then(|it| world.images.get(it));
         if image.is_none() {
             let name = container.image.as_deref().unwrap_or_default();
@@ -45,8 +51,8 @@ pub fn resolve(
             );
         }
         let image = image.unwrap_or(&no_image);
-        let scope = Scope { pod, world, spec, container, path, image };
-        containers.push(resolve_container(&scope, &pod_confinement, &mut findings));
+        let scope = Scope { pod, world, spec, container, path, list, image };
+        containers.push(resolve_container(&scope, &pod_confinement, &restart, &mut findings));
     }
 
     let volumes = crate::volumes::resolve(pod, spec, world, &mut findings);
@@ -60,19 +66,10 @@ pub fn resolve(
         pod: pod_confinement,
         volumes,
         containers,
-        restart: restart_policy(pod, spec, restart),
+        restart,
         grace_seconds: grace(pod, spec),
         warnings,
     })
-}
-
-/// What an unset `restartPolicy` means.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum RestartDefault {
-    /// As in a cluster: Always.
-    Always,
-    /// In the foreground: Never.
-    Never,
 }
 
 fn resolve_pod(pod: &Pod, world: &World, findings: &mut Findings) -> PodConfinement {
@@ -93,6 +90,7 @@ fn resolve_pod(pod: &Pod, world: &World, findings: &mut Findings) -> PodConfinem
 fn resolve_container(
     scope: &Scope<'_>,
     pod: &PodConfinement,
+    restart: &Sourced<RestartPolicy>,
     findings: &mut Findings,
 ) -> Container {
     let namespaces = namespaces::resolve(scope, &pod.namespaces);
@@ -106,8 +104,12 @@ fn resolve_container(
     let volumes = volumes::resolve(scope, &workload.environment, findings);
     // Where a volume is mounted, nothing of ours is.
     workload.mounts.retain(|(it, _)| !volumes.iter().any(|own| own.value.target == it.target));
+    let turn = turn::resolve(scope.list, scope.container);
     Container {
         name: scope.container.name.clone(),
+        turn,
+        restart: turn::restart(scope, turn, restart, findings),
+        health: health::resolve(scope, findings),
         workload,
         confinement: Confinement {
             identity,
@@ -123,22 +125,6 @@ fn resolve_container(
             devices: devices::resolve(scope),
             limits: limits::resolve(scope, findings),
         },
-    }
-}
-
-fn restart_policy(pod: &Pod, spec: &PodSpec, default: RestartDefault) -> Sourced<RestartPolicy> {
-    let declared =
-        |value| Sourced::new(value, Origin::Declared(pod.place(&"spec.restartPolicy".into())));
-    match (spec.restart_policy.as_deref(), default) {
-        (Some("OnFailure"), _) => declared(RestartPolicy::OnFailure),
-        (Some("Never"), _) => declared(RestartPolicy::Never),
-        (Some(_), _) => declared(RestartPolicy::Always),
-        (None, RestartDefault::Always) => {
-            Sourced::default(RestartPolicy::Always, "Kubernetes' own default")
-        }
-        (None, RestartDefault::Never) => {
-            Sourced::default(RestartPolicy::Never, "a pod in the foreground runs once")
-        }
     }
 }
 

@@ -1,7 +1,7 @@
 //! What a mechanism looks at while it resolves one container, and where it puts what it finds.
 
 use stockade_spec::k8s_openapi::api::core::v1 as k8s;
-use stockade_spec::{FieldPath, Place, Pod};
+use stockade_spec::{ContainerList, FieldPath, Place, Pod};
 
 use crate::world::{ImageFacts, World};
 use crate::{Origin, Reason, Refusal, Warning};
@@ -13,6 +13,7 @@ pub(crate) struct Scope<'a> {
     pub(crate) spec: &'a k8s::PodSpec,
     pub(crate) container: &'a k8s::Container,
     pub(crate) path: FieldPath,
+    pub(crate) list: ContainerList,
     pub(crate) image: &'a ImageFacts,
 }
 

@@ -77,7 +77,7 @@ pub fn plan(
     pod: &PodConfinement,
     host: &Host,
 ) -> Result<Plan, Vec<Refusal>> {
-    let Container { name: _, confinement, workload } = container;
+    let Container { name: _, turn: _, restart: _, health: _, confinement, workload } = container;
     let set = confinement.namespaces.value;
     let mut refusals = unavailable(set, &confinement.namespaces.origin, host);
     let place = || confinement.limits.origin.place_or_self();
@@ -124,7 +124,7 @@ pub fn plan_exec(
     pod: &PodConfinement,
     host: &Host,
 ) -> Result<Plan, Vec<Refusal>> {
-    let Container { name: _, confinement, workload } = container;
+    let Container { name: _, turn: _, restart: _, health: _, confinement, workload } = container;
     let set = confinement.namespaces.value;
     let origin = Origin::Default("the process joins its container");
     let mut steps = vec![

@@ -6,9 +6,10 @@
 //! would have had an effect here.
 
 use stockade_spec::k8s_openapi::api::core::v1 as k8s;
-use stockade_spec::{FieldPath, Pod};
+use stockade_spec::{ContainerList, FieldPath, Pod};
 
 use crate::scope::Findings;
+use crate::turn::{self, Turn};
 use crate::{Origin, Reason};
 
 /// Refuses or warns about what is set and not done.
@@ -18,6 +19,13 @@ pub(crate) fn examine(pod: &Pod, spec: &k8s::PodSpec, findings: &mut Findings) {
     pod_fields(&mut desk, &at, spec);
     if let Some(context) = &spec.security_context {
         pod_security_fields(&mut desk, &at.child("securityContext"), context);
+    }
+    for (index, container) in spec.init_containers.iter().flatten().enumerate() {
+        let at = at.child("initContainers").index(index);
+        container_fields(&mut desk, &at, container);
+        if turn::resolve(ContainerList::Init, container) == Turn::Init {
+            init_container_fields(&mut desk, &at, container);
+        }
     }
     for (index, container) in spec.containers.iter().enumerate() {
         container_fields(&mut desk, &at.child("containers").index(index), container);
@@ -66,7 +74,7 @@ fn pod_fields(desk: &mut Desk<'_>, at: &FieldPath, spec: &k8s::PodSpec) {
         hostname: _,
         hostname_override,
         image_pull_secrets,
-        init_containers,
+        init_containers: _,
         node_name: _,
         node_selector: _,
         os,
@@ -94,8 +102,6 @@ fn pod_fields(desk: &mut Desk<'_>, at: &FieldPath, spec: &k8s::PodSpec) {
         // Kinds that this build does not mount are refused where volumes are resolved.
         volumes: _,
     } = spec;
-    let some =
-        |it: &Option<Vec<_>>| it.as_ref().is_some_and(|it: &Vec<k8s::Container>| !it.is_empty());
 
     desk.refuse(at, "hostUsers", *host_users == Some(false), "false is not enforced by this build");
     desk.refuse(
@@ -104,7 +110,6 @@ fn pod_fields(desk: &mut Desk<'_>, at: &FieldPath, spec: &k8s::PodSpec) {
         *share_process_namespace == Some(true),
         "is not enforced by this build",
     );
-    desk.refuse(at, "initContainers", some(init_containers), "are not run by this build");
     let ephemeral = ephemeral_containers.as_ref().is_some_and(|it| !it.is_empty());
     desk.refuse(at, "ephemeralContainers", ephemeral, "cannot be set on create");
     let claims = resource_claims.as_ref().is_some_and(|it| !it.is_empty());
@@ -192,18 +197,18 @@ fn container_fields(desk: &mut Desk<'_>, at: &FieldPath, container: &k8s::Contai
         env_from: _,
         image: _,
         image_pull_policy: _,
-        lifecycle,
-        liveness_probe,
+        lifecycle: _,
+        liveness_probe: _,
         name: _,
         ports,
-        readiness_probe,
+        readiness_probe: _,
         resize_policy: _,
         // Refused by name, one by one, in the mechanism of limits.
         resources: _,
-        restart_policy,
-        restart_policy_rules,
+        restart_policy: _,
+        restart_policy_rules: _,
         security_context,
-        startup_probe,
+        startup_probe: _,
         stdin: _,
         stdin_once: _,
         termination_message_path: _,
@@ -215,22 +220,6 @@ fn container_fields(desk: &mut Desk<'_>, at: &FieldPath, container: &k8s::Contai
     } = container;
     let devices = volume_devices.as_ref().is_some_and(|it| !it.is_empty());
     desk.refuse(at, "volumeDevices", devices, "are not enforced by this build");
-    desk.refuse(
-        at,
-        "restartPolicy",
-        restart_policy.is_some(),
-        "of a container is not enforced by this build",
-    );
-    let rules = restart_policy_rules.as_ref().is_some_and(|it| !it.is_empty());
-    desk.refuse(at, "restartPolicyRules", rules, "are not enforced by this build");
-    for (name, is_set) in [
-        ("lifecycle", lifecycle.is_some()),
-        ("livenessProbe", liveness_probe.is_some()),
-        ("readinessProbe", readiness_probe.is_some()),
-        ("startupProbe", startup_probe.is_some()),
-    ] {
-        desk.warn(at, name, is_set, "has no effect: Stockade runs no probes and hooks");
-    }
     for (index, port) in ports.iter().flatten().enumerate() {
         let at = at.child("ports").index(index);
         let mapped = port.host_port.is_some_and(|it| it != 0);
@@ -238,6 +227,23 @@ fn container_fields(desk: &mut Desk<'_>, at: &FieldPath, container: &k8s::Contai
     }
     if let Some(context) = security_context {
         container_security_fields(desk, &at.child("securityContext"), context);
+    }
+}
+
+/// What an API server does not take from an init container that is no sidecar: it would have ended
+/// before anybody could ask.
+fn init_container_fields(desk: &mut Desk<'_>, at: &FieldPath, container: &k8s::Container) {
+    for (name, is_set) in [
+        ("lifecycle", container.lifecycle.is_some()),
+        ("livenessProbe", container.liveness_probe.is_some()),
+        ("readinessProbe", container.readiness_probe.is_some()),
+        ("startupProbe", container.startup_probe.is_some()),
+    ] {
+        if is_set {
+            let why = "may not be set for init containers without restartPolicy=Always";
+            let place = desk.pod.place(&at.child(name));
+            desk.findings.refuse(Reason::CreateContainerConfigError, place, why);
+        }
     }
 }
 

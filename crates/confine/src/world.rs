@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use stockade_abi::host::Kernel;
 use stockade_abi::{Architecture, CapabilitySet};
 use stockade_spec::k8s_openapi::api::core::v1 as k8s;
-use stockade_spec::{Content, Pod};
+use stockade_spec::{ContainerList, Content, Pod};
 
 use crate::container::UserNamespace;
 use crate::mechanism::seccomp;
@@ -166,8 +166,9 @@ pub struct References {
 /// Lists what a pod refers to.
 pub fn references(pod: &Pod) -> References {
     let mut all = References::default();
-    let containers = pod.object.spec.iter().flat_map(|it| &it.containers);
-    all.images.extend(containers.filter_map(|it| it.image.clone()));
+    // Ephemeral containers are refused.
+    let containers = pod.containers().filter(|it| it.list != ContainerList::Ephemeral);
+    all.images.extend(containers.filter_map(|it| it.image.map(str::to_owned)));
     all.profiles = seccomp::localhost_profiles(pod);
     for container in pod.containers() {
         let from = container.env.iter().filter_map(|it| it.value_from.as_ref());
@@ -205,6 +206,10 @@ mod tests {
     fn a_pod_refers_to_each_thing_once() {
         let pod = pod("{apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {
             securityContext: {seccompProfile: {type: Localhost, localhostProfile: b.json}},
+            initContainers: [
+                {name: z, image: first, securityContext: {
+                    seccompProfile: {type: Localhost, localhostProfile: z.json}}},
+                {name: w, image: i}],
             containers: [
                 {name: a, image: i, securityContext: {
                     seccompProfile: {type: Localhost, localhostProfile: a.json}}},
@@ -217,7 +222,7 @@ mod tests {
         let References { images, profiles, config_maps, secrets } = references(&pod);
         assert!(config_maps.iter().eq(["m", "o"]), "{config_maps:?}");
         assert!(secrets.iter().eq(["s", "t", "u"]), "{secrets:?}");
-        assert!(images.iter().eq(["example.com/j@sha256:00", "i"]));
-        assert!(profiles.iter().eq(["a.json", "b.json"]));
+        assert!(images.iter().eq(["example.com/j@sha256:00", "first", "i"]));
+        assert!(profiles.iter().eq(["a.json", "b.json", "z.json"]));
     }
 }

@@ -8,21 +8,29 @@
 //! Everything that exists because of a pod can be found from its directory alone, which is written
 //! before anything else is made: a pod whose supervisor was killed can be deleted like any other.
 
+mod asked;
 mod clock;
 mod directory;
 mod end;
+mod health;
 mod kept;
+mod proven;
 mod relay;
 mod status;
+mod stopping;
 mod supervise;
 mod tasks;
 mod to_run;
+mod turns;
 mod volumes;
+mod waiting;
 
 pub use directory::{PodDirectory, PodId, Pods, Vacancy};
 pub use end::{EndError, Patience, end};
 pub use relay::Output;
-pub use status::{ContainerState, ContainerStatus, Exit, Phase, Status};
+pub use status::{Condition, ContainerState, ContainerStatus, Exit, Kind, Phase, Status};
 pub use supervise::{Ended, Ending, Permission, Watcher, supervise};
-pub use to_run::{ContainerToRun, Demand, NotStartedPod, PodToRun};
+pub use to_run::{
+    ContainerToRun, Demand, HealthToRun, HookToRun, NotStartedPod, PodToRun, ProbeToRun,
+};
 pub use volumes::{VolumeFailed, make_volumes, pinned};

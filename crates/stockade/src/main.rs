@@ -13,6 +13,7 @@ mod cli;
 mod diagnostics;
 mod events;
 mod foreground;
+mod health;
 mod inputs;
 mod launch;
 mod monitor;

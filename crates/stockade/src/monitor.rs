@@ -17,11 +17,12 @@ use stockade_runtime::pod::{
 };
 use stockade_runtime::{Cause, NotStarted, StepFailed};
 
-use crate::answer::Failure;
+use crate::answer::{Answer, Failure};
 use crate::events::{Event, Teller};
 use crate::launch::{Mode, Orders};
 use crate::prepare::Prepared;
-use crate::{pods, settings, world};
+use crate::report::Report;
+use crate::{health, pods, settings, world};
 
 /// Supervises the pod of the orders on the command line.
 pub(crate) fn run(arguments: &[OsString]) -> ExitCode {
@@ -34,7 +35,7 @@ pub(crate) fn run(arguments: &[OsString]) -> ExitCode {
         eprintln!("stockade monitor: there is nobody to tell what happens");
         return ExitCode::from(2);
     };
-    let mut teller = Teller::new(socket.into(), orders.mode == Mode::Foreground);
+    let mut teller = Teller::new(socket.into(), orders.mode);
     match keep(&orders, &mut teller) {
         Ok(exits) => {
             teller.tell(&Event::Over { exits });
@@ -66,8 +67,9 @@ fn keep(
     let _leases = world::hold(&pod.world, &store).map_err(|it| failed(&said(&it)))?;
 
     let resolved = pod.runnable.resolved();
-    let meant = |it: &Container| (it.name.clone(), render(it, &resolved.pod));
-    teller.learn(resolved.containers.iter().map(meant).collect());
+    let meant = |it: &Container| (it.name.clone(), (it.turn.into(), render(it, &resolved.pod)));
+    let meant = resolved.containers.iter().map(meant).collect();
+    teller.learn(meant, Report::new(resolved), directory.clone());
     let to_run = to_run(&pod, orders).map_err(|it| failed(&said(&it)))?;
     // The descriptor that was handed on is open in its first form, too.
     stockade_sys::process::close_at_exec_from(3, &[]).map_err(|error| failed(&error))?;
@@ -90,6 +92,12 @@ fn to_run(pod: &Prepared, orders: &Orders) -> Result<PodToRun, Failure> {
         let signal = &container.workload.stop_signal.value;
         containers.push(ContainerToRun {
             name: container.name.clone(),
+            turn: container.turn,
+            restart: container.restart.value.clone(),
+            health: health::to_run(container, &resolved.pod, &pod.host).map_err(|refusals| {
+                let all: Vec<String> = refusals.iter().map(ToString::to_string).collect();
+                Failure::new(Answer::No, all.join("\n"))
+            })?,
             plan: plan.clone(),
             questions: questions(&expected),
             expected,
@@ -108,7 +116,6 @@ fn to_run(pod: &Prepared, orders: &Orders) -> Result<PodToRun, Failure> {
         volumes: resolved.volumes.clone(),
         output: output(&containers, orders.mode),
         containers,
-        restart: resolved.restart.value,
         grace: Duration::from_secs(resolved.grace_seconds.value),
         cgroup,
         limits: resolved.pod.limits.value,
@@ -140,9 +147,14 @@ fn said(failure: &Failure) -> String {
     }
 }
 
-fn not_started(why: &NotStartedPod, directory: &PodDirectory, teller: &Teller) -> Event {
+fn not_started(why: &NotStartedPod, directory: &PodDirectory, teller: &mut Teller) -> Event {
     let unproven = match why {
-        NotStartedPod::NotProven(container, findings) => Some(teller.report(container, findings)),
+        NotStartedPod::NotProven(container, findings) => {
+            let found = teller.report(container, findings);
+            // What cannot be kept is told all the same.
+            teller.keep().ok();
+            Some(found)
+        }
         NotStartedPod::Taken
         | NotStartedPod::Supervisor(_)
         | NotStartedPod::Refused(_)

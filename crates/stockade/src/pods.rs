@@ -1,7 +1,7 @@
 //! Pods by name, as commands look them up.
 
 use stockade_runtime::pod::{
-    ContainerState, ContainerStatus, Exit, Phase, PodDirectory, PodId, Pods, Status, Vacancy,
+    ContainerState, ContainerStatus, Exit, Kind, Phase, PodDirectory, PodId, Pods, Status, Vacancy,
 };
 
 use stockade_spec::{Pod, parse};
@@ -67,14 +67,14 @@ fn status(directory: &PodDirectory) -> Result<Status, Failure> {
     Ok(status)
 }
 
-/// A container of a pod by name; the first without one.
+/// A container of a pod by name; the first that is no init container without one.
 pub(crate) fn container<'a>(
     status: &'a Status,
     pod: &str,
     name: Option<&str>,
 ) -> Result<&'a ContainerStatus, Failure> {
     let found = match name {
-        None => status.containers.first(),
+        None => status.containers.iter().find(|it| it.kind == Kind::Regular),
         Some(name) => status.containers.iter().find(|it| it.name == name),
     };
     found.ok_or_else(|| {

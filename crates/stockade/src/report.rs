@@ -9,10 +9,10 @@ mod table;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use stockade_confine::{self as confine, Declared, Finding, Mechanism, Origin, Resolved};
+use stockade_confine::{self as confine, Declared, Finding, Mechanism, Origin, Resolved, Turn};
 use stockade_spec as spec;
 
-pub(crate) use table::table;
+pub(crate) use table::{continued, table};
 
 /// What a pod's processes are, against what its manifest says.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -24,7 +24,10 @@ pub(crate) struct Report {
     pub(crate) metadata: Metadata,
     /// When its containers start again.
     pub(crate) restart_policy: RestartPolicy,
-    /// Its containers, in the manifest's order.
+    /// Its init containers and sidecars that have had their turn, in the manifest's order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) init_containers: Vec<Container>,
+    /// Its containers, in the manifest's order; none before their turn.
     pub(crate) containers: Vec<Container>,
 }
 
@@ -46,6 +49,25 @@ pub(crate) struct RestartPolicy {
     pub(crate) value: String,
     /// Why.
     pub(crate) from: From,
+}
+
+/// The lists of containers.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum List {
+    /// `initContainers`.
+    Init,
+    /// `containers`.
+    Regular,
+}
+
+impl std::convert::From<Turn> for List {
+    fn from(turn: Turn) -> Self {
+        match turn {
+            Turn::Init | Turn::Sidecar => Self::Init,
+            Turn::Regular => Self::Regular,
+        }
+    }
 }
 
 /// One container.
@@ -159,7 +181,25 @@ impl Report {
                 .to_owned(),
                 from: From::new(&resolved.restart.origin),
             },
+            init_containers: Vec::new(),
             containers: Vec::new(),
+        }
+    }
+
+    /// The same report without containers.
+    pub(crate) fn empty(&self) -> Self {
+        Self { init_containers: Vec::new(), containers: Vec::new(), ..self.clone() }
+    }
+
+    /// Adds a container, in the place of what was reported of it before.
+    pub(crate) fn put(&mut self, list: List, container: Container) {
+        let all = match list {
+            List::Init => &mut self.init_containers,
+            List::Regular => &mut self.containers,
+        };
+        match all.iter_mut().find(|it| it.name == container.name) {
+            Some(before) => *before = container,
+            None => all.push(container),
         }
     }
 

@@ -20,7 +20,7 @@ use stockade_confine::world::{
 };
 use stockade_confine::{References, UserNamespace, World, references};
 use stockade_image::{Digest, Image, Lease, Reference, Store};
-use stockade_spec::{FieldPath, Place, Pod};
+use stockade_spec::{ContainerList, FieldPath, Place, Pod};
 
 use crate::answer::Failure;
 use crate::diagnostics::Diagnostic;
@@ -180,9 +180,9 @@ fn find(
 }
 
 fn place_of_image(pod: &Pod, image: &str) -> Place {
-    let mut containers = pod.spec().into_iter().flat_map(|it| &it.containers);
-    let index = containers.position(|it| it.image.as_deref() == Some(image)).unwrap_or_default();
-    pod.place(&FieldPath::from("spec.containers").index(index).child("image"))
+    let mut containers = pod.containers().filter(|it| it.list != ContainerList::Ephemeral);
+    let user = containers.find(|it| it.image == Some(image)).map(|it| it.path);
+    pod.place(&user.unwrap_or_else(|| FieldPath::from("spec.containers")).child("image"))
 }
 
 fn facts(image: &Image) -> ImageFacts {

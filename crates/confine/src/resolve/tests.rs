@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use crate::testing::{pod, refusals, resolved, secured, warnings, world};
-use crate::{AppArmor, Origin, RestartDefault, RestartPolicy, Seccomp, resolve};
+use crate::{AppArmor, Origin, Seccomp};
 
 /// One of the values that a field may have, or none.
 fn maybe(values: &'static [&'static str]) -> impl Strategy<Value = Option<&'static str>> {
@@ -86,7 +86,23 @@ fn what_is_not_done_is_refused_or_warned_about_by_name() {
             "",
             "spec.volumes[0].persistentVolumeClaim: NotEnforced",
         ),
-        ("initContainers: [{name: x, image: i}]", "", "spec.initContainers: NotEnforced"),
+        ("initContainers: [{name: x, image: i, command: [x]}]", "", ""),
+        (
+            "initContainers: [{name: x, image: i, command: [x], workingDir: tmp}]",
+            "",
+            "spec.initContainers[0].workingDir: CreateContainerConfigError",
+        ),
+        (
+            "initContainers: [{name: x, image: other, command: [x]}]",
+            "",
+            "spec.initContainers[0].image: ErrImageNeverPull",
+        ),
+        (
+            "initContainers: [{name: x, image: i, command: [x], livenessProbe: {exec: {command: [x]}}}]",
+            "",
+            "spec.initContainers[0].livenessProbe: CreateContainerConfigError",
+        ),
+        ("ephemeralContainers: [{name: x, image: i}]", "", "spec.ephemeralContainers: NotEnforced"),
         ("runtimeClassName: gvisor", "", "spec.runtimeClassName: NotEnforced"),
         ("os: {name: linux}", "", ""),
         ("os: {name: windows}", "", "spec.os: NotEnforced"),
@@ -139,27 +155,11 @@ fn what_is_not_done_is_refused_or_warned_about_by_name() {
         assert_eq!(named.join("; "), expected, "{spec} {own}: {told:?}");
     }
     for (spec, own, expected) in [
-        ("", "livenessProbe: {exec: {command: [x]}}", "spec.containers[0].livenessProbe: "),
         ("", "ports: [{containerPort: 1, hostPort: 80}]", "spec.containers[0].ports[0].hostPort: "),
         ("dnsConfig: {nameservers: [1.1.1.1]}", "", "spec.dnsConfig: "),
     ] {
         let told = warnings(&manifest(spec, own), &world());
         assert!(told.len() == 1 && told[0].starts_with(expected), "{spec} {own}: {told:?}");
-    }
-}
-
-#[test]
-fn an_unset_restart_policy_means_what_the_caller_says() {
-    use RestartPolicy::{Always, Never, OnFailure};
-    for (spec, default, expected) in [
-        ("", RestartDefault::Never, Never),
-        ("", RestartDefault::Always, Always),
-        ("restartPolicy: Always", RestartDefault::Never, Always),
-        ("restartPolicy: OnFailure", RestartDefault::Never, OnFailure),
-        ("restartPolicy: Never", RestartDefault::Always, Never),
-    ] {
-        let resolved = resolve(&manifest(spec, ""), &world(), default).unwrap();
-        assert_eq!(resolved.restart.value, expected, "{spec} {default:?}");
     }
 }
 

@@ -181,15 +181,34 @@ impl PodDirectory {
         Ok(())
     }
 
-    /// Asks whether a supervisor lives, and takes its place if none does.
+    /// Asks whether a supervisor lives. Makes nothing: a directory that is being removed must not get
+    /// a new file from whoever looks at it.
+    ///
+    /// # Errors
+    ///
+    /// Those of opening the lock; `NotFound` if there is no such pod any more.
+    pub fn vacancy(&self) -> io::Result<Vacancy> {
+        match File::open(self.path.join("lock")) {
+            Ok(lock) => Self::try_lock(lock),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Ok(Vacancy::Vacant(File::open(&self.path)?))
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Takes the place of a supervisor if none lives.
     ///
     /// # Errors
     ///
     /// Those of opening the lock.
-    pub fn vacancy(&self) -> io::Result<Vacancy> {
+    pub(crate) fn claim(&self) -> io::Result<Vacancy> {
         let mut options = OpenOptions::new();
         options.create(true).truncate(false).write(true).mode(0o600);
-        let lock = options.open(self.path.join("lock"))?;
+        Self::try_lock(options.open(self.path.join("lock"))?)
+    }
+
+    fn try_lock(lock: File) -> io::Result<Vacancy> {
         match flock(&lock, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => Ok(Vacancy::Vacant(lock)),
             Err(rustix::io::Errno::WOULDBLOCK) => Ok(Vacancy::Supervised),
@@ -255,5 +274,26 @@ impl PodDirectory {
             fs::remove_dir(namespace).ok();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_looks_at_a_pod_makes_nothing_in_it() {
+        let run = tempfile::tempdir().unwrap();
+        let pod = Pods::below(run.path()).pod(&PodId::new("default", "p").unwrap());
+        assert_eq!(pod.vacancy().unwrap_err().kind(), io::ErrorKind::NotFound);
+        pod.make().unwrap();
+        assert!(matches!(pod.vacancy().unwrap(), Vacancy::Vacant(_)));
+        assert!(!pod.join("lock").exists());
+
+        let Vacancy::Vacant(lock) = pod.claim().unwrap() else { panic!("nobody has it") };
+        assert!(matches!(pod.vacancy().unwrap(), Vacancy::Supervised));
+        assert!(matches!(pod.claim().unwrap(), Vacancy::Supervised));
+        drop(lock);
+        assert!(matches!(pod.vacancy().unwrap(), Vacancy::Vacant(_)));
     }
 }

@@ -65,7 +65,7 @@ fn stop_supervisor(pod: &PodDirectory, patience: Patience) -> Result<std::fs::Fi
     let until = Instant::now() + AT_MOST;
     let mut asked = false;
     loop {
-        match pod.vacancy()? {
+        match pod.claim()? {
             Vacancy::Vacant(lock) => return Ok(lock),
             Vacancy::Supervised if asked && Instant::now() >= until => break,
             Vacancy::Supervised => {}
@@ -97,7 +97,7 @@ fn wait_or_insist(
 ) -> Result<std::fs::File, EndError> {
     let until = Instant::now() + at_most + AT_MOST;
     while Instant::now() < until {
-        if let Vacancy::Vacant(lock) = pod.vacancy()? {
+        if let Vacancy::Vacant(lock) = pod.claim()? {
             return Ok(lock);
         }
         sleep(PAUSE);
@@ -110,7 +110,7 @@ fn insist(pod: &PodDirectory, supervisor: i32) -> Result<std::fs::File, EndError
     send(pod, supervisor, Signal::KILL);
     let until = Instant::now() + AT_MOST;
     while Instant::now() < until {
-        if let Vacancy::Vacant(lock) = pod.vacancy()? {
+        if let Vacancy::Vacant(lock) = pod.claim()? {
             return Ok(lock);
         }
         sleep(PAUSE);

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use stockade_confine::Turn;
 
 /// The state of a pod.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -18,7 +19,7 @@ pub struct Status {
     pub started_at: String,
     /// Why the pod failed, if it did before its containers ran.
     pub message: Option<String>,
-    /// Its containers, in the manifest's order.
+    /// Its containers: init containers first, each list in the manifest's order.
     pub containers: Vec<ContainerStatus>,
 }
 
@@ -30,13 +31,13 @@ impl Status {
 /// A pod's phase.
 #[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 pub enum Phase {
-    /// Not all of its containers have started yet.
+    /// Its containers have not started yet; init containers may have.
     Pending,
     /// At least one container runs or will run again.
     Running,
-    /// All have ended with code 0.
+    /// All but sidecars have ended with code 0.
     Succeeded,
-    /// All have ended, one at least not with code 0.
+    /// All have ended; one at least not with code 0, or before its turn.
     Failed,
     /// Its supervisor was killed: nobody knows how its containers ended.
     Unknown,
@@ -64,6 +65,47 @@ pub struct ContainerStatus {
     pub state: ContainerState,
     /// How often it was started again.
     pub restarts: u32,
+    /// When it has its turn. Older builds, which do not say, have one kind only.
+    #[serde(default)]
+    pub kind: Kind,
+    /// How far it has got, if it runs. Older builds, which do not say, ask nothing of containers.
+    #[serde(default)]
+    pub condition: Option<Condition>,
+}
+
+/// How far a container that runs has got.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Condition {
+    /// Its hook runs, or its startup probe has not said yes.
+    Starting,
+    /// It has begun, and its readiness probe does not say yes.
+    Started,
+    /// It is ready, as far as it was asked.
+    Ready,
+}
+
+/// The kinds of containers.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Kind {
+    /// Ends before others begin.
+    Init,
+    /// Begins among init containers and stays.
+    Sidecar,
+    /// Begins after all of them.
+    #[default]
+    Regular,
+}
+
+impl From<Turn> for Kind {
+    fn from(turn: Turn) -> Self {
+        match turn {
+            Turn::Init => Self::Init,
+            Turn::Sidecar => Self::Sidecar,
+            Turn::Regular => Self::Regular,
+        }
+    }
 }
 
 /// What a container does.

@@ -12,20 +12,22 @@ use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{
     Pid, Signal, WaitId, WaitIdOptions, WaitIdStatus, pidfd_send_signal, waitid,
 };
-use stockade_abi::{Host, Reading};
-use stockade_confine::plan::Terminal;
+use stockade_abi::Host;
+use stockade_confine::Turn;
+use stockade_confine::plan::{Plan, Terminal};
 use stockade_confine::workload::Stdin;
-use stockade_confine::{Finding, Verdict, diff};
 
+use super::asked::Asked;
+use super::health::{Doing, Health, Verdict};
+use super::proven::{Proven, examine};
 use super::relay::{Flow, Log, Output, Source, Stream};
-use super::status::{ContainerState, ContainerStatus, Exit};
-use super::to_run::{ContainerToRun, Demand, NotStartedPod, PodToRun};
-use super::volumes::pinned;
+use super::status::{Condition, ContainerState, ContainerStatus, Exit};
+use super::to_run::{ContainerToRun, NotStartedPod, PodToRun};
 use super::{PodDirectory, clock};
 use crate::cgroup::{self, CgroupPath};
 use crate::{
-    Created, Gate, Held, Hold, Join, Life, PodFiles, PodNamespaces, Running, Site, Started,
-    Streams, Tie, VolumeRoot, create,
+    Created, Gate, Join, Life, PodFiles, PodNamespaces, Running, Site, Streams, Tie, VolumeRoot,
+    create,
 };
 
 /// Where a pod's containers are made.
@@ -37,6 +39,7 @@ pub(crate) struct Ground<'a> {
     pub(crate) namespaces: Option<&'a PodNamespaces>,
     pub(crate) volumes: &'a BTreeMap<String, VolumeRoot>,
     pub(crate) output: Output,
+    pub(crate) pod: &'a PodToRun,
 }
 
 /// A container and what it does now.
@@ -54,13 +57,20 @@ pub(crate) struct Task<'a> {
     log: Log,
     /// Keeps a pipe open that is a container's standard input and has no other writer.
     kept_open: Option<OwnedFd>,
-    signalled: bool,
+    health: Option<Health<'a>>,
+    ending: Ending,
+    /// Whether the next may have its turn, if this is a sidecar.
+    has_begun: bool,
 }
 
-/// A container that stands at its first instruction, and what the kernel says of it.
-pub(crate) struct Proven {
-    held: Held,
-    pub(crate) findings: Vec<Finding>,
+/// How a container that runs is being ended.
+enum Ending {
+    /// It is not.
+    No,
+    /// What is run before it is asked.
+    Hook { doing: Doing, kill_at: Instant },
+    /// It was asked.
+    Asked { kill_at: Instant, not_before: Instant },
 }
 
 impl<'a> Task<'a> {
@@ -78,7 +88,9 @@ impl<'a> Task<'a> {
             restarts: 0,
             log: Log::open(&directory.join("logs").join(&to_run.name))?,
             kept_open: None,
-            signalled: false,
+            health: None,
+            ending: Ending::No,
+            has_begun: false,
         })
     }
 
@@ -92,27 +104,7 @@ impl<'a> Task<'a> {
             self.sources.push(Source::new(copy, Stream::Out, ground.output, &name));
             self.terminal = Some(terminal);
         }
-        let held = match created.start(Hold::AtExec) {
-            Ok(Started::Held(held)) => held,
-            Ok(Started::Running(_)) => unreachable!("it was to be held"),
-            Err(why) => return Err(NotStartedPod::NotStarted(name, why)),
-        };
-        let expected = match pinned(&self.to_run.expected, &self.to_run.plan, ground.volumes) {
-            Ok(expected) => expected,
-            Err(error) => {
-                held.kill().ok();
-                return Err(input(error));
-            }
-        };
-        let filters = Reading::from(held.filters());
-        let pid = held.pid().cast_unsigned();
-        match stockade_observe::process_with_filters(pid, &self.to_run.questions, filters) {
-            Ok(seen) => Ok(Proven { held, findings: diff(&expected, &seen) }),
-            Err(gone) => {
-                held.kill().ok();
-                Err(NotStartedPod::NotSeen(name, gone.to_string()))
-            }
-        }
+        examine(created, self.to_run, ground.volumes)
     }
 
     fn create(&mut self, ground: &Ground<'_>) -> Result<Created, Trouble> {
@@ -168,15 +160,23 @@ impl<'a> Task<'a> {
     }
 
     /// Lets a proven container run.
-    pub(crate) fn release(&mut self, proven: Proven) -> Result<(), NotStartedPod> {
-        let running = proven.held.release().map_err(|refused| {
-            NotStartedPod::NotSeen(self.to_run.name.clone(), refused.to_string())
-        })?;
-        self.running = Some(running);
+    pub(crate) fn release(
+        &mut self,
+        proven: Proven,
+        ground: &Ground<'_>,
+    ) -> Result<(), NotStartedPod> {
+        let running = proven.release(&self.to_run.name)?;
         self.exit = None;
         self.again_at = None;
-        self.signalled = false;
+        self.ending = Ending::No;
         self.since = Instant::now();
+        let to_run = self.to_run;
+        let start =
+            |plan: &Plan, until: Instant| Asked::start(plan, until, to_run, &running, ground).ok();
+        let health = Health::new(&to_run.health, self.since, &start);
+        self.has_begun |= health.condition() != Condition::Starting;
+        self.health = Some(health);
+        self.running = Some(running);
         self.started_at = clock::now();
         Ok(())
     }
@@ -199,6 +199,9 @@ impl<'a> Task<'a> {
             Err(_) => Exit::Unknown,
         };
         self.running = None;
+        // What joined it goes with it.
+        self.health = None;
+        self.ending = Ending::No;
         self.exit = Some(exit);
         self.ended_at = clock::now();
         // With the host's PID namespace its other processes outlive it; its cgroup knows them.
@@ -244,24 +247,126 @@ impl<'a> Task<'a> {
         self.again_at = Some(Instant::now() + pause);
     }
 
-    /// Asks it to end. One whose first process does not handle the signal cannot hear it: the kernel
-    /// keeps unhandled signals from the first process of a PID namespace. It is killed.
-    pub(crate) fn ask_to_end(&mut self) {
-        let Some(running) = &self.running else { return };
-        let signal = self.to_run.stop_signal;
-        let deaf = !self.signalled && !handles(running.pid, signal);
-        let signal = if deaf { Signal::KILL } else { signal };
-        self.signalled = true;
-        pidfd_send_signal(&running.pidfd, signal).ok();
+    /// Whether it runs or will run again.
+    pub(crate) const fn is_alive(&self) -> bool {
+        self.running.is_some() || self.again_at.is_some()
     }
 
-    pub(crate) fn kill(&self) {
-        if let Some(running) = &self.running {
-            pidfd_send_signal(&running.pidfd, Signal::KILL).ok();
+    /// Whether it has ended for good, and not well.
+    pub(crate) fn has_failed(&self) -> bool {
+        !self.is_alive() && self.exit.is_some_and(|it| it != Exit::Code(0))
+    }
+
+    /// Whether the next container may have its turn.
+    pub(crate) fn lets_others_begin(&self) -> bool {
+        match self.to_run.turn {
+            Turn::Init => !self.is_alive() && self.exit == Some(Exit::Code(0)),
+            Turn::Sidecar => self.has_begun,
+            Turn::Regular => true,
         }
     }
 
-    pub(crate) fn status(&self) -> ContainerStatus {
+    /// Whether it runs and was not asked to end yet.
+    pub(crate) const fn can_be_asked(&self) -> bool {
+        self.running.is_some() && matches!(self.ending, Ending::No)
+    }
+
+    /// Asks what is due of it, and goes on with its end. Returns whether its condition has changed.
+    pub(crate) fn tend(&mut self, ground: &Ground<'_>) -> bool {
+        let Some(running) = &self.running else { return false };
+        let now = Instant::now();
+        match &self.ending {
+            Ending::No => {}
+            Ending::Hook { doing, kill_at } => {
+                if doing.outcome(now).is_some() || now >= *kill_at {
+                    self.ask(*kill_at, now + LEAST);
+                }
+                return false;
+            }
+            Ending::Asked { kill_at, .. } if now >= *kill_at => {
+                self.kill();
+                return false;
+            }
+            Ending::Asked { .. } => return false,
+        }
+        let before = self.condition();
+        let Some(health) = &mut self.health else { return false };
+        let to_run = self.to_run;
+        let start =
+            |plan: &Plan, until: Instant| Asked::start(plan, until, to_run, running, ground).ok();
+        let verdict = health.tend(now, &start);
+        self.has_begun |= health.condition() != Condition::Starting;
+        if let Verdict::End(grace) = verdict {
+            self.end_by(now + grace.unwrap_or(ground.pod.grace), ground);
+        }
+        before != self.condition()
+    }
+
+    /// How far it has got, if it runs. One that is being ended is not ready.
+    fn condition(&self) -> Option<Condition> {
+        let of = |_: &Running| self.health.as_ref().map_or(Condition::Started, Health::condition);
+        self.running.as_ref().map(of)
+    }
+
+    /// Asks it to end, after what is to be run before, and kills it if it does not in its time.
+    pub(crate) fn end_by(&mut self, kill_at: Instant, ground: &Ground<'_>) {
+        let Some(running) = &self.running else { return };
+        self.health = None;
+        match &self.to_run.health.pre_stop {
+            None => self.ask(kill_at, Instant::now()),
+            Some(hook) => {
+                let start = |plan: &Plan, until: Instant| {
+                    Asked::start(plan, until, self.to_run, running, ground).ok()
+                };
+                let doing = Doing::new(hook, Instant::now(), kill_at, &start);
+                self.ending = Ending::Hook { doing, kill_at };
+            }
+        }
+    }
+
+    /// One whose first process does not handle the signal cannot hear it: the kernel keeps unhandled
+    /// signals from the first process of a PID namespace. It is killed.
+    fn ask(&mut self, kill_at: Instant, not_before: Instant) {
+        self.ending = Ending::Asked { kill_at: kill_at.max(not_before), not_before };
+        let Some(running) = &self.running else { return };
+        let signal = self.to_run.stop_signal;
+        let signal = if handles(running.pid, signal) { signal } else { Signal::KILL };
+        pidfd_send_signal(&running.pidfd, signal).ok();
+    }
+
+    /// When there is something to be done for it, if nothing happens before.
+    pub(crate) fn next_at(&self) -> Option<Instant> {
+        let end = match &self.ending {
+            Ending::No => None,
+            Ending::Hook { doing, kill_at } => Some(doing.until().min(*kill_at)),
+            Ending::Asked { kill_at, .. } => Some(*kill_at),
+        };
+        let health = self.health.as_ref().and_then(Health::next_at);
+        [self.again_at, end, health].into_iter().flatten().min()
+    }
+
+    pub(crate) fn kill(&mut self) {
+        if let Some(running) = &self.running {
+            pidfd_send_signal(&running.pidfd, Signal::KILL).ok();
+            let again = Instant::now() + RETRY;
+            self.ending = Ending::Asked { kill_at: again, not_before: again };
+        }
+    }
+
+    /// Kills it by then, if it is being ended with more time.
+    pub(crate) fn end_no_later(&mut self, at: Instant) {
+        match &mut self.ending {
+            Ending::No => {}
+            Ending::Hook { kill_at, .. } => *kill_at = at.min(*kill_at),
+            // One whose time was used up by a hook keeps the little that it was given.
+            Ending::Asked { kill_at, not_before } => {
+                *kill_at = at.min(*kill_at).max(*not_before);
+            }
+        }
+    }
+
+    /// How it is; `waiting` says why it has not started, if it has not.
+    pub(crate) fn status(&self, waiting: &str) -> ContainerStatus {
         let state = match (&self.running, self.exit) {
             (Some(running), _) => {
                 ContainerState::Running { pid: running.pid, since: self.started_at.clone() }
@@ -270,33 +375,15 @@ impl<'a> Task<'a> {
                 ContainerState::Waiting { reason: "CrashLoopBackOff".to_owned() }
             }
             (None, Some(exit)) => ContainerState::Ended { exit, at: self.ended_at.clone() },
-            (None, None) => ContainerState::Waiting { reason: "ContainerCreating".to_owned() },
+            (None, None) => ContainerState::Waiting { reason: waiting.to_owned() },
         };
-        ContainerStatus { name: self.to_run.name.clone(), state, restarts: self.restarts }
-    }
-}
-
-impl Proven {
-    /// Says which findings forbid that it runs.
-    pub(crate) fn objections(&self, pod: &PodToRun) -> Vec<Finding> {
-        let objects = |finding: &&Finding| match &finding.verdict {
-            Verdict::Adjusted(_) => pod.adjusted == Demand::Exact,
-            Verdict::Unproven(_) => pod.unproven == Demand::Exact,
-            verdict @ (Verdict::Holds
-            | Verdict::Tighter(_)
-            | Verdict::Different(_)
-            | Verdict::Weaker(_)
-            | Verdict::Unreadable(_)) => !verdict.is_acceptable(),
-        };
-        self.findings.iter().filter(objects).cloned().collect()
-    }
-
-    pub(crate) const fn pid(&self) -> i32 {
-        self.held.pid()
-    }
-
-    pub(crate) fn kill(self) {
-        self.held.kill().ok();
+        ContainerStatus {
+            name: self.to_run.name.clone(),
+            state,
+            restarts: self.restarts,
+            kind: self.to_run.turn.into(),
+            condition: self.condition(),
+        }
     }
 }
 
@@ -307,7 +394,7 @@ pub(crate) enum Trouble {
 }
 
 impl Trouble {
-    fn of(self, container: &str) -> NotStartedPod {
+    pub(crate) fn of(self, container: &str) -> NotStartedPod {
         let container = container.to_owned();
         match self {
             Self::Files(error) => NotStartedPod::Files(container, error),
@@ -340,6 +427,9 @@ fn handles(pid: i32, signal: Signal) -> bool {
     mask.is_none_or(|mask| mask >> (signal.as_raw() - 1) & 1 == 1)
 }
 
+/// What a container gets whose time was used up by what is run before. Source: kubelet.
+const LEAST: Duration = Duration::from_secs(2);
+const RETRY: Duration = Duration::from_secs(1);
 const LEFTOVERS: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_secs(10);
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);

@@ -11,7 +11,7 @@ use stockade_confine::limits::Limits;
 use stockade_confine::plan::{Plan, Terminal};
 use stockade_confine::volume::Volume;
 use stockade_confine::workload::Stdin;
-use stockade_confine::{Finding, RestartPolicy, Sourced};
+use stockade_confine::{Finding, Restart, Sourced, Turn};
 use stockade_sys::Refused;
 use thiserror::Error;
 
@@ -27,10 +27,8 @@ pub struct PodToRun {
     pub plan: Option<Plan>,
     /// Its volumes, made before any container.
     pub volumes: Vec<Sourced<Volume>>,
-    /// Its containers, in the manifest's order.
+    /// Its containers: init containers first, each list in the manifest's order.
     pub containers: Vec<ContainerToRun>,
-    /// When an ended container starts again.
-    pub restart: RestartPolicy,
     /// How long containers get to end.
     pub grace: Duration,
     /// Its cgroup.
@@ -61,6 +59,12 @@ pub enum Demand {
 pub struct ContainerToRun {
     /// Its name in the manifest.
     pub name: String,
+    /// When it has its turn.
+    pub turn: Turn,
+    /// When it starts again.
+    pub restart: Restart,
+    /// What is asked of it while it runs.
+    pub health: HealthToRun,
     /// The steps that start it.
     pub plan: Plan,
     /// What the kernel is to say of it.
@@ -75,7 +79,51 @@ pub struct ContainerToRun {
     pub stop_signal: Signal,
 }
 
-/// Why a pod did not start. Nothing of it has run, and nothing of it is left.
+/// What is asked of a container while it runs. Each process joins it by a plan of its own.
+#[derive(Debug, Default)]
+pub struct HealthToRun {
+    /// Whether it has begun.
+    pub startup: Option<ProbeToRun>,
+    /// Whether it still does what it should.
+    pub liveness: Option<ProbeToRun>,
+    /// Whether it is ready.
+    pub readiness: Option<ProbeToRun>,
+    /// What is run when it begins.
+    pub post_start: Option<HookToRun>,
+    /// What is run before it is asked to end.
+    pub pre_stop: Option<HookToRun>,
+}
+
+/// A question that is asked again and again.
+#[derive(Debug)]
+pub struct ProbeToRun {
+    /// The steps that start the process that answers.
+    pub plan: Plan,
+    /// How long after the beginning it is asked first.
+    pub initial_delay: Duration,
+    /// How often.
+    pub period: Duration,
+    /// How long an answer may take.
+    pub timeout: Duration,
+    /// How many times yes in a row count.
+    pub successes: u32,
+    /// How many times no in a row count.
+    pub failures: u32,
+    /// How long the container gets to end, if not as long as its pod says.
+    pub grace: Option<Duration>,
+}
+
+/// What is run once.
+#[derive(Debug)]
+pub enum HookToRun {
+    /// The steps that start a process.
+    Exec(Plan),
+    /// Nothing, for so long.
+    Sleep(Duration),
+}
+
+/// Why a pod did not start, or not all of it: of the containers whose turn it was none has run, and
+/// nothing of the pod is left.
 #[derive(Debug, Error)]
 pub enum NotStartedPod {
     /// Somebody supervises it already.

@@ -16,6 +16,7 @@
 mod live;
 mod privilege;
 mod stand;
+mod turns;
 mod volumes;
 mod weakened;
 
@@ -31,7 +32,7 @@ fn main() {
     arguments.test_threads = Some(1);
     let missing = missing();
     let may_skip = std::env::var_os("STOCKADE_NO_SKIP").is_none();
-    let trials = [weakened::ALL, volumes::ALL, privilege::ALL, live::ALL]
+    let trials = [weakened::ALL, volumes::ALL, privilege::ALL, live::ALL, turns::ALL]
         .concat()
         .into_iter()
         .map(|(name, test)| {

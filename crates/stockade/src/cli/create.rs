@@ -17,7 +17,8 @@ use crate::ui::Ui;
 
 /// Start pods that go on by themselves
 ///
-/// Each is confined and proven before it runs; `stockade describe pod NAME` shows the proof.
+/// Each is confined and proven before it runs; `stockade describe pod NAME` shows the proof. With init
+/// containers this is the first of them: the pod goes on by itself from there.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Manifest: a file, a directory, or `-` for standard input
@@ -80,24 +81,16 @@ fn existing(pod: &Prepared, roots: &Roots) -> Option<stockade_spec::Pod> {
 
 fn create(pod: &Prepared, roots: &Roots, ui: &mut Ui) -> Result<(), Failure> {
     let Launched { mut supervisor, events, directory } = launch(pod, roots, Mode::Detached, ui)?;
-    let resolved = pod.runnable.resolved();
-    let mut report = Report::new(resolved);
     let mut failure = Failure::unanswered("the pod's supervisor was killed before the pod ran");
     for event in listen(&events) {
         match event {
-            Event::Proven { container, pid: _ } => {
-                report.containers.push(container);
-                if report.containers.len() == resolved.containers.len() {
-                    let kept = report.to_json().map_err(Failure::unanswered)?;
-                    let written = directory.write_text("report.json", kept.as_bytes());
-                    written.map_err(Failure::unanswered)?;
-                    let_go(&events);
-                }
-            }
+            Event::Proven { .. } => {}
+            Event::MayRun => let_go(&events),
             Event::Running => return ui.out(&format!("pod/{} created\n", pod.pod.name())),
             Event::NotStarted { message, unproven, exec_errno: _ } => {
-                if let Some(container) = unproven {
-                    report.containers = vec![container];
+                if let Some((list, container)) = unproven {
+                    let mut report = Report::new(pod.runnable.resolved());
+                    report.put(list, container);
                     ui.err(&(table(&report, ui.error_columns()) + "\n"));
                 }
                 failure = Failure::new(Answer::No, message);

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use stockade_runtime::pod::ContainerState;
+use stockade_runtime::pod::{Condition, ContainerState, ContainerStatus, Kind};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Globals;
@@ -58,16 +58,31 @@ fn state(found: &Found) -> String {
     if let Some(message) = &status.message {
         line("Message:", message);
     }
-    line("Containers:", "");
-    for container in &status.containers {
+    let (regular, init): (Vec<&ContainerStatus>, Vec<_>) =
+        status.containers.iter().partition(|it| it.kind == Kind::Regular);
+    containers(&mut text, "Init containers:", &init);
+    containers(&mut text, "Containers:", &regular);
+    text
+}
+
+fn containers(text: &mut String, heading: &str, all: &[&ContainerStatus]) {
+    if all.is_empty() {
+        return;
+    }
+    writeln!(text, "{heading}").ok();
+    for container in all {
         let state = match &container.state {
             ContainerState::Waiting { reason } => format!("waiting ({reason})"),
             ContainerState::Running { pid, since } => {
-                format!("running as process {pid} since {since}")
+                let condition = match container.condition {
+                    None | Some(Condition::Ready) => "",
+                    Some(Condition::Started) => ", not ready",
+                    Some(Condition::Starting) => ", starting",
+                };
+                format!("running as process {pid} since {since}{condition}")
             }
             ContainerState::Ended { exit, at } => format!("ended with {exit} at {at}"),
         };
         writeln!(text, "  {}: {state}; {} restarts", container.name, container.restarts).ok();
     }
-    text
 }

@@ -1,9 +1,11 @@
 //! `stockade get`.
 
+mod words;
+
 use std::fmt::Write as _;
 
 use serde_json::{Value, json};
-use stockade_runtime::pod::{ContainerState, Phase, Status};
+use stockade_runtime::pod::{ContainerState, ContainerStatus, Kind};
 
 use crate::answer::{Answer, Failure};
 use crate::cli::Globals;
@@ -99,9 +101,6 @@ fn table(found: &[Found], namespaces: bool, wide: bool) -> String {
         "PIDS",
     )];
     for Found { directory, status } in found {
-        let running = status.containers.iter().filter(|it| pid(&it.state).is_some()).count();
-        let ready = format!("{running}/{}", status.containers.len());
-        let restarts: u32 = status.containers.iter().map(|it| it.restarts).sum();
         let started = status.started_at.split('.').next().unwrap_or_default();
         let pids: Vec<String> =
             status.containers.iter().filter_map(|it| Some(pid(&it.state)?.to_string())).collect();
@@ -109,7 +108,13 @@ fn table(found: &[Found], namespaces: bool, wide: bool) -> String {
             namespaces,
             wide,
             directory.id().namespace(),
-            [directory.id().name(), &ready, &phase(status), &restarts.to_string(), started],
+            [
+                directory.id().name(),
+                &words::ready(status),
+                &words::phase(status),
+                &words::restarts(status).to_string(),
+                started,
+            ],
             &pids.join(","),
         ));
     }
@@ -137,21 +142,6 @@ fn align(rows: &[Vec<String>]) -> String {
     text
 }
 
-/// The phase, or why a container of it does not run.
-fn phase(status: &Status) -> String {
-    let waiting = status.containers.iter().find_map(|it| match &it.state {
-        ContainerState::Waiting { reason } if reason != "ContainerCreating" => Some(reason.clone()),
-        ContainerState::Waiting { .. }
-        | ContainerState::Running { .. }
-        | ContainerState::Ended { .. } => None,
-    });
-    match status.phase {
-        Phase::Succeeded => "Completed".to_owned(),
-        Phase::Running => waiting.unwrap_or_else(|| "Running".to_owned()),
-        other @ (Phase::Pending | Phase::Failed | Phase::Unknown) => other.to_string(),
-    }
-}
-
 const fn pid(state: &ContainerState) -> Option<i32> {
     match state {
         ContainerState::Running { pid, .. } => Some(*pid),
@@ -173,25 +163,36 @@ fn document(found: &[Found], names: &[String]) -> Result<Value, Failure> {
 pub(crate) fn object(found: &Found) -> Result<Value, Failure> {
     let said = pods::said(&found.directory)?;
     let mut pod = serde_json::to_value(&said.object).map_err(Failure::unanswered)?;
-    let containers: Vec<Value> = (found.status.containers.iter())
-        .map(|it| {
-            json!({
-                "name": it.name,
-                "restartCount": it.restarts,
-                "ready": pid(&it.state).is_some(),
-                "state": state(&it.state),
-            })
-        })
-        .collect();
+    let (regular, init): (Vec<&ContainerStatus>, Vec<_>) =
+        found.status.containers.iter().partition(|it| it.kind == Kind::Regular);
+    let of = |all: Vec<&ContainerStatus>| all.into_iter().map(container).collect::<Vec<Value>>();
     pod["status"] = json!({
         "phase": found.status.phase.to_string(),
         "startTime": found.status.started_at,
-        "containerStatuses": containers,
+        "containerStatuses": of(regular),
     });
+    if !init.is_empty() {
+        pod["status"]["initContainerStatuses"] = json!(of(init));
+    }
     if let Some(message) = &found.status.message {
         pod["status"]["message"] = json!(message);
     }
     Ok(pod)
+}
+
+fn container(status: &ContainerStatus) -> Value {
+    let is_ready = match (status.kind, &status.state) {
+        // An init container is ready when it is done.
+        (Kind::Init, ContainerState::Ended { exit, .. }) => exit.shell_code() == Some(0),
+        (Kind::Init, _) => false,
+        (Kind::Sidecar | Kind::Regular, _) => words::is_ready(status),
+    };
+    json!({
+        "name": status.name,
+        "restartCount": status.restarts,
+        "ready": is_ready,
+        "state": state(&status.state),
+    })
 }
 
 fn state(state: &ContainerState) -> Value {

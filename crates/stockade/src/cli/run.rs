@@ -12,7 +12,7 @@ use crate::events::{Event, let_go, listen};
 use crate::foreground::Terminal;
 use crate::launch::{Launched, Mode, launch};
 use crate::prepare::{Prepared, Request, prepare};
-use crate::report::{Report, table};
+use crate::report::{Report, continued, table};
 use crate::settings::NodeArgs;
 use crate::ui::Ui;
 
@@ -20,7 +20,7 @@ use crate::ui::Ui;
 ///
 /// Prints, for each container, what was declared, where that comes from, and what the kernel says,
 /// before the container runs. Exits with the code of the workload: of several containers, the first
-/// that is not zero. Everything is removed when the pod ends.
+/// that is not zero, init containers before the others and sidecars not counted. Everything is removed when the pod ends.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Manifest of the pod, and of what it takes variables and files from: files, directories, or
@@ -84,21 +84,27 @@ fn attend(args: &Args, pod: &Prepared, launched: Launched, ui: &mut Ui) -> Resul
     let forwarding = crate::foreground::forward_signals(&supervisor)?;
     let resolved = pod.runnable.resolved();
     let mut report = Report::new(resolved);
+    let mut fresh = report.clone();
+    let mut turns = 0;
     let mut answer = Err(Failure::unanswered("the pod's supervisor was killed: exit code unknown"));
     for event in listen(&events) {
         match event {
-            Event::Proven { container, pid: _ } => {
-                report.containers.push(container);
-                if report.containers.len() == resolved.containers.len() {
-                    show(args, &report, ui)?;
-                    let_go(&events);
-                }
+            Event::Proven { list, container, pid: _ } => {
+                report.put(list, container.clone());
+                fresh.put(list, container);
+            }
+            Event::MayRun => {
+                show(args, &report, &fresh, turns, ui)?;
+                fresh = report.empty();
+                turns += 1;
+                let_go(&events);
             }
             Event::Running | Event::Ended { .. } => {}
             Event::NotStarted { message, unproven, exec_errno } => {
-                if let Some(container) = unproven {
-                    report.containers = vec![container];
-                    ui.err(&(table(&report, ui.error_columns()) + "\n"));
+                if let Some((list, container)) = unproven {
+                    fresh = report.empty();
+                    fresh.put(list, container);
+                    ui.err(&(table(&fresh, ui.error_columns()) + "\n"));
                 }
                 answer = Err(Failure::new(refused(exec_errno), message));
             }
@@ -121,16 +127,24 @@ enum Format {
     Json,
 }
 
-fn show(args: &Args, report: &Report, ui: &mut Ui) -> Result<(), Failure> {
-    let json = || report.to_json().map_err(Failure::unanswered);
+/// Writes the report as far as it has got, and prints what is new in it.
+fn show(
+    args: &Args,
+    report: &Report,
+    fresh: &Report,
+    turns_before: usize,
+    ui: &mut Ui,
+) -> Result<(), Failure> {
+    let json = |it: &Report| it.to_json().map_err(Failure::unanswered);
     if let Some(path) = &args.report {
-        std::fs::write(path, json()? + "\n")
+        std::fs::write(path, json(report)? + "\n")
             .map_err(|error| Failure::unanswered(format!("{}: {error}", path.display())))?;
     }
     match args.output {
         Format::Text if args.quiet => {}
-        Format::Text => ui.err(&(table(report, ui.error_columns()) + "\n")),
-        Format::Json => ui.err(&(json()? + "\n")),
+        Format::Text if turns_before == 0 => ui.err(&(table(fresh, ui.error_columns()) + "\n")),
+        Format::Text => ui.err(&(continued(fresh, ui.error_columns()) + "\n")),
+        Format::Json => ui.err(&(json(fresh)? + "\n")),
     }
     Ok(())
 }
@@ -145,7 +159,7 @@ pub(super) fn refused(exec_errno: Option<u16>) -> Answer {
     }
 }
 
-/// The first code that is not zero, in the manifest's order.
+/// The first code that is not zero: init containers first, each list in the manifest's order.
 fn workload(exits: &[(String, Exit)]) -> Answer {
     let codes: BTreeMap<usize, Option<i32>> =
         exits.iter().enumerate().map(|(index, (_, exit))| (index, exit.shell_code())).collect();

@@ -16,12 +16,27 @@ pub(crate) fn table(report: &Report, columns: Option<usize>) -> String {
         plain(&report.metadata.namespace),
         restart(report),
     )];
-    for container in &report.containers {
-        lines.push(String::new());
-        lines.push(format!("{BOLD}container {}{BOLD:#}", plain(&container.name)));
-        draw(container, columns, &mut lines);
-    }
+    containers(report, columns, &mut lines);
     lines.join("\n")
+}
+
+/// The same without the pod's own line: what comes after a part that was drawn before.
+pub(crate) fn continued(report: &Report, columns: Option<usize>) -> String {
+    let mut lines = Vec::new();
+    containers(report, columns.unwrap_or(OFF_TERMINAL).max(NARROWEST), &mut lines);
+    lines.join("\n")
+}
+
+fn containers(report: &Report, columns: usize, lines: &mut Vec<String>) {
+    for (kind, list) in
+        [("init container", &report.init_containers), ("container", &report.containers)]
+    {
+        for container in list {
+            lines.push(String::new());
+            lines.push(format!("{BOLD}{kind} {}{BOLD:#}", plain(&container.name)));
+            draw(container, columns, lines);
+        }
+    }
 }
 
 fn restart(report: &Report) -> String {

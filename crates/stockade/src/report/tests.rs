@@ -33,6 +33,7 @@ pub(super) fn sample() -> Report {
             value: "Never".to_owned(),
             from: From::new(&Origin::Default("a pod in the foreground runs once")),
         },
+        init_containers: Vec::new(),
         containers: vec![Container::new("main", &meant, &findings())],
     }
 }
@@ -53,6 +54,25 @@ fn findings() -> Vec<Finding> {
             confine::Verdict::Weaker("the filter of `localhost/chmod` is missing".to_owned()),
         ),
     ]
+}
+
+#[test]
+fn a_container_is_reported_once_and_in_its_list() {
+    let nothing = BTreeMap::new();
+    let mut report = sample().empty();
+    for (list, name) in
+        [(List::Init, "a"), (List::Regular, "b"), (List::Init, "c"), (List::Init, "a")]
+    {
+        report.put(list, Container::new(name, &nothing, &findings()));
+    }
+    let names = |all: &[Container]| all.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
+    assert_eq!(names(&report.init_containers), ["a", "c"]);
+    assert_eq!(names(&report.containers), ["b"]);
+    let json = report.to_json().unwrap();
+    assert_eq!(Report::from_json(&json).unwrap(), report);
+    let older = sample().to_json().unwrap();
+    assert!(!older.contains("initContainers"), "{older}");
+    assert_eq!(Report::from_json(&older).unwrap(), sample());
 }
 
 #[test]

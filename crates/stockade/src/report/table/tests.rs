@@ -24,6 +24,24 @@ sysctl kernel.msgmax                                                            
 }
 
 #[test]
+fn init_containers_have_their_own_heading_and_what_follows_none_of_the_pods() {
+    let mut report = sample();
+    let mut init = report.containers[0].clone();
+    init.name = "first".to_owned();
+    report.init_containers.push(init);
+    let headings = |text: String| -> Vec<String> {
+        let heads = |it: &&str| it.starts_with("pod/") || it.contains("container ");
+        text.lines().filter(heads).map(|it| it.split("  ").next().unwrap().to_owned()).collect()
+    };
+    assert_eq!(
+        headings(drawn(&report, 200)),
+        ["pod/web", "init container first", "container main"]
+    );
+    let rest = anstream::adapter::strip_str(&continued(&report, Some(200))).to_string();
+    assert_eq!(headings(rest), ["init container first", "container main"]);
+}
+
+#[test]
 fn a_narrow_reader_gets_wrapped_cells() {
     let report = sample();
     let text = drawn(&report, 90);
