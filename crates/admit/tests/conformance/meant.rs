@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use stockade_abi::facts::{MountAccess, NoNewPrivs};
 use stockade_abi::{Capability, NamespaceKind};
-use stockade_confine::world::{ProfileFile, references};
-use stockade_confine::{Confinement, Reason, RestartDefault, Seccomp, World, resolve};
+use stockade_confine::world::ProfileFile;
+use stockade_confine::{Confinement, Reason, RestartDefault, Seccomp, World, references, resolve};
 use stockade_spec::{ApiVersion, Pod, validate};
 
 use crate::node::{listed, refused};
